@@ -1,0 +1,134 @@
+//! Frames: one line of a stack, and how far it can be trusted.
+
+use std::sync::Arc;
+
+use crate::Addr;
+
+/// A function as the target's pclntab names it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Function {
+    /// The full name, as the linker wrote it: `net/http.(*conn).serve`,
+    /// type arguments of generics included.
+    pub name: Arc<str>,
+    /// Where the physical function starts at run time. For an inlined call this
+    /// is the start of the function it was inlined into.
+    pub entry: Addr,
+}
+
+/// What sort of function a frame belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum FrameKind {
+    /// A function that somebody wrote.
+    #[default]
+    Normal,
+    /// A wrapper made by the compiler (`abi.FuncIDWrapper`); Go's traceback hides it.
+    Wrapper,
+}
+
+/// How a frame was found, and so how far it can be trusted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Trust {
+    /// Found by the runtime's own rules from a state that is known to be right:
+    /// what the scheduler saved, or the registers of the stopped thread.
+    Exact,
+    /// Found by the runtime's own rules, but the state they started from is an
+    /// older one that the runtime left behind; the goroutine may have moved on.
+    Assumed,
+}
+
+/// One function call on a stack; an inlined call is a frame of its own.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Frame {
+    /// The frame's program counter as a traceback prints it: a return address for
+    /// all but the innermost frame and frames that were interrupted.
+    pub pc: Addr,
+    /// The function.
+    pub function: Function,
+    /// Its source file as recorded by the compiler; `?` where it is unknown, as Go prints it.
+    pub file: Arc<str>,
+    /// The line of the call (or of the interruption), 1-based; 0 where it is unknown.
+    pub line: u32,
+    /// Whether this call was inlined into the frame below.
+    pub inlined: bool,
+    /// What sort of function it is.
+    pub kind: FrameKind,
+    /// How it was found.
+    pub trust: Trust,
+}
+
+/// A place in the source that a program counter stands for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Site {
+    /// The program counter as the runtime holds it.
+    pub pc: Addr,
+    /// The function, or `None` where no function of the program contains the address.
+    pub function: Option<Function>,
+    /// The file; `?` where it is unknown.
+    pub file: Arc<str>,
+    /// The line, 1-based; 0 where it is unknown.
+    pub line: u32,
+}
+
+/// Whether Go's own traceback would show this frame by default.
+///
+/// `innermost` says that no frame has been shown yet, `callee` is the name of the
+/// function that this frame called. Source: `runtime/traceback.go`, `showfuncinfo`
+/// (the same rule from Go 1.19 to 1.27, but for which finalizer functions are always shown).
+pub fn is_shown_by_go(frame: &Frame, innermost: bool, callee: Option<&str>) -> bool {
+    let name: &str = &frame.function.name;
+    let callee_keeps_wrappers = matches!(
+        callee,
+        Some("runtime.gopanic" | "runtime.sigpanic" | "runtime.panicwrap")
+    );
+    if frame.kind == FrameKind::Wrapper && !callee_keeps_wrappers {
+        return false;
+    }
+    // What tells the reader that the goroutine runs finalizers or cleanups (1.25 and later);
+    // before, those frames were hidden like every other of the runtime's.
+    if matches!(name, "runtime.runFinalizers" | "runtime.runCleanups") {
+        return true;
+    }
+    if name == "runtime.gopanic" && !innermost {
+        return true;
+    }
+    name.contains('.') && (!name.starts_with("runtime.") || is_exported_runtime(name))
+}
+
+/// `runtime/traceback.go`, `isExportedRuntime`: exported functions, and exported
+/// methods of exported types. Before Go 1.23 only functions counted.
+fn is_exported_runtime(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("runtime.") else {
+        return false;
+    };
+    let starts_upper = |s: &str| s.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
+    match rest.rsplit_once('.') {
+        None => starts_upper(rest),
+        Some((receiver, method)) => {
+            let receiver = receiver
+                .strip_prefix("(*")
+                .and_then(|r| r.strip_suffix(')'))
+                .unwrap_or(receiver);
+            starts_upper(method) && starts_upper(receiver)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exported_runtime_names() {
+        for (name, exported) in [
+            ("runtime.Gosched", true),
+            ("runtime.(*Func).Entry", true),
+            ("runtime.Frames.Next", true),
+            ("runtime.gopark", false),
+            ("runtime.(*mheap).Alloc", false),
+            ("runtime.main.func1", false),
+            ("main.main", false),
+        ] {
+            assert_eq!(is_exported_runtime(name), exported, "{name}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Memory that was copied while the target stood still.
+
+use std::cell::RefCell;
+
+use model::Addr;
+
+use crate::{ReadError, ReadMemory, Want};
+
+/// Two wanted ranges this close are read as one: a separate piece costs the kernel about as
+/// much as copying this many bytes (a page pin against a copy at several GB/s).
+const COALESCE_GAP: u64 = 2048;
+
+/// Bytes copied out of a target, addressed as they were there.
+///
+/// A read that is not covered fails with [`ReadError::NotCaptured`] and is remembered, so
+/// that a walker can be run over what is there already and [`CapturedMemory::take_misses`]
+/// tells what to fetch before it is run again.
+#[derive(Default)]
+pub struct CapturedMemory {
+    layers: Vec<Layer>,
+    misses: RefCell<Vec<(Addr, usize)>>,
+}
+
+/// The result of one batch: ranges sorted by address that do not overlap.
+struct Layer {
+    ranges: Vec<Range>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+struct Range {
+    start: u64,
+    len: usize,
+    /// Where its bytes begin in `Layer::bytes`.
+    offset: usize,
+    /// Why it could not be copied, where it could not.
+    failed: Option<ReadError>,
+}
+
+impl CapturedMemory {
+    /// Nothing captured yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Copies `ranges` (address, length in bytes) from `from`, near ones together.
+    /// What cannot be read is remembered as such; later reads of it fail with that reason.
+    pub fn fetch(&mut self, from: &dyn ReadMemory, ranges: &mut Vec<(Addr, usize)>) {
+        ranges.retain(|&(at, len)| len > 0 && at.checked_add(len as u64).is_some());
+        ranges.sort_unstable();
+        let mut spans: Vec<Range> = Vec::with_capacity(ranges.len());
+        let mut offset = 0;
+        for &(at, len) in ranges.iter() {
+            let end = at.0 + len as u64;
+            match spans.last_mut() {
+                Some(last) if at.0 <= last.start + last.len as u64 + COALESCE_GAP => {
+                    let grown = (end.max(last.start + last.len as u64) - last.start) as usize;
+                    offset += grown - last.len;
+                    last.len = grown;
+                }
+                _ => {
+                    spans.push(Range {
+                        start: at.0,
+                        len,
+                        offset,
+                        failed: None,
+                    });
+                    offset += len;
+                }
+            }
+        }
+        let mut layer = Layer {
+            ranges: spans,
+            bytes: vec![0; offset],
+        };
+        layer.fill(from);
+        let failed: Vec<Range> = layer
+            .ranges
+            .iter()
+            .filter(|r| r.failed.is_some())
+            .copied()
+            .collect();
+        layer.ranges.retain(|r| r.failed.is_none());
+        self.layers.push(layer);
+        self.fetch_apart(from, ranges, &failed);
+    }
+
+    /// A coalesced span may fail because of a hole between two wanted ranges:
+    /// its ranges are tried again, each by itself.
+    fn fetch_apart(&mut self, from: &dyn ReadMemory, ranges: &[(Addr, usize)], failed: &[Range]) {
+        for span in failed {
+            let end = span.start + span.len as u64;
+            let first = ranges.partition_point(|&(at, _)| at.0 < span.start);
+            for &(at, len) in ranges.iter().skip(first).take_while(|&&(at, _)| at.0 < end) {
+                let range = Range {
+                    start: at.0,
+                    len,
+                    offset: 0,
+                    failed: None,
+                };
+                let mut layer = Layer {
+                    ranges: vec![range],
+                    bytes: vec![0; len],
+                };
+                layer.fill(from);
+                self.layers.push(layer);
+            }
+        }
+    }
+
+    /// How many bytes were copied.
+    pub fn bytes(&self) -> u64 {
+        self.layers.iter().map(|l| l.bytes.len() as u64).sum()
+    }
+
+    /// What was asked for since the last call and was not there, each range once.
+    pub fn take_misses(&self) -> Vec<(Addr, usize)> {
+        let mut misses = self.misses.take();
+        misses.sort_unstable();
+        misses.dedup();
+        misses
+    }
+
+    /// The bytes of a range without copying them.
+    pub fn slice(&self, at: Addr, len: usize) -> Result<&[u8], ReadError> {
+        let mut reason = None;
+        // Newest first: what was fetched last is what a walker is asking for now.
+        for layer in self.layers.iter().rev() {
+            match layer.slice(at, len) {
+                Ok(Some(bytes)) => return Ok(bytes),
+                Ok(None) => {}
+                Err(why) => reason = Some(why),
+            }
+        }
+        Err(reason.unwrap_or_else(|| {
+            self.misses.borrow_mut().push((at, len));
+            ReadError::NotCaptured { at, len }
+        }))
+    }
+}
+
+impl Layer {
+    fn fill(&mut self, from: &dyn ReadMemory) {
+        let mut rest: &mut [u8] = &mut self.bytes;
+        let mut wants = Vec::with_capacity(self.ranges.len());
+        for range in &self.ranges {
+            let (buf, behind) = std::mem::take(&mut rest).split_at_mut(range.len);
+            rest = behind;
+            wants.push(Want::new(Addr(range.start), buf));
+        }
+        from.read_many(&mut wants);
+        for (range, want) in self.ranges.iter_mut().zip(&wants) {
+            range.failed = want.result.err();
+        }
+    }
+
+    /// `Ok(None)`: this layer has nothing to say about the range.
+    fn slice(&self, at: Addr, len: usize) -> Result<Option<&[u8]>, ReadError> {
+        let after = self.ranges.partition_point(|r| r.start <= at.0);
+        let Some(range) = after.checked_sub(1).and_then(|i| self.ranges.get(i)) else {
+            return Ok(None);
+        };
+        let skip = (at.0 - range.start) as usize;
+        if skip.checked_add(len).is_none_or(|end| end > range.len) {
+            return Ok(None);
+        }
+        match range.failed {
+            Some(why) => Err(why),
+            None => Ok(self
+                .bytes
+                .get(range.offset + skip..range.offset + skip + len)),
+        }
+    }
+}
+
+impl ReadMemory for CapturedMemory {
+    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        buf.copy_from_slice(self.slice(at, buf.len())?);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memory in which every byte is the low byte of its address, with a hole at 0x5000..0x6000.
+    struct Pattern;
+
+    impl ReadMemory for Pattern {
+        fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+            let end = at.0 + buf.len() as u64;
+            if at.0 < 0x6000 && end > 0x5000 {
+                return Err(ReadError::Unmapped { at, len: buf.len() });
+            }
+            for (i, b) in buf.iter_mut().enumerate() {
+                *b = (at.0 as usize + i) as u8;
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn near_ranges_are_one_span_and_far_ones_are_not() {
+        let mut mem = CapturedMemory::new();
+        mem.fetch(
+            &Pattern,
+            &mut vec![(Addr(0x1100), 16), (Addr(0x1000), 16), (Addr(0x9000), 8)],
+        );
+        assert_eq!(
+            mem.slice(Addr(0x1080), 4).unwrap(),
+            [0x80, 0x81, 0x82, 0x83],
+            "the gap came along"
+        );
+        assert_eq!(mem.slice(Addr(0x9000), 2).unwrap(), [0x00, 0x01]);
+        assert_eq!(mem.bytes(), 0x110 + 8);
+        assert!(mem.take_misses().is_empty());
+    }
+
+    #[test]
+    fn misses_are_told_once() {
+        let mem = CapturedMemory::new();
+        for _ in 0..2 {
+            let at = Addr(0x40);
+            assert_eq!(mem.slice(at, 8), Err(ReadError::NotCaptured { at, len: 8 }));
+        }
+        assert_eq!(mem.take_misses(), [(Addr(0x40), 8)]);
+        assert!(mem.take_misses().is_empty());
+    }
+
+    #[test]
+    fn a_hole_fails_only_what_lies_in_it() {
+        let mut mem = CapturedMemory::new();
+        mem.fetch(
+            &Pattern,
+            &mut vec![(Addr(0x4ff0), 16), (Addr(0x5100), 16), (Addr(0x6000), 16)],
+        );
+        assert!(mem.slice(Addr(0x4ff0), 16).is_ok());
+        assert_eq!(
+            mem.slice(Addr(0x5100), 16),
+            Err(ReadError::Unmapped {
+                at: Addr(0x5100),
+                len: 16
+            })
+        );
+        assert!(mem.slice(Addr(0x6000), 16).is_ok());
+        assert!(
+            mem.take_misses().is_empty(),
+            "a hole is no miss: it would be asked for again for ever"
+        );
+    }
+}
