@@ -21,7 +21,8 @@ pub struct CapturedMemory {
     misses: RefCell<Vec<(Addr, usize)>>,
 }
 
-/// The result of one batch: ranges sorted by address that do not overlap.
+/// The result of one batch: ranges sorted by address. They do not overlap, but for pieces
+/// around a hole that did; there a lookup may miss, and the next round fetches what it missed.
 struct Layer {
     ranges: Vec<Range>,
     bytes: Vec<u8>,
@@ -88,23 +89,28 @@ impl CapturedMemory {
     /// A coalesced span may fail because of a hole between two wanted ranges:
     /// its ranges are tried again, each by itself.
     fn fetch_apart(&mut self, from: &dyn ReadMemory, ranges: &[(Addr, usize)], failed: &[Range]) {
+        let mut pieces: Vec<Range> = Vec::new();
+        let mut offset = 0;
         for span in failed {
             let end = span.start + span.len as u64;
             let first = ranges.partition_point(|&(at, _)| at.0 < span.start);
             for &(at, len) in ranges.iter().skip(first).take_while(|&&(at, _)| at.0 < end) {
-                let range = Range {
+                pieces.push(Range {
                     start: at.0,
                     len,
-                    offset: 0,
+                    offset,
                     failed: None,
-                };
-                let mut layer = Layer {
-                    ranges: vec![range],
-                    bytes: vec![0; len],
-                };
-                layer.fill(from);
-                self.layers.push(layer);
+                });
+                offset += len;
             }
+        }
+        if !pieces.is_empty() {
+            let mut layer = Layer {
+                ranges: pieces,
+                bytes: vec![0; offset],
+            };
+            layer.fill(from);
+            self.layers.push(layer);
         }
     }
 
