@@ -1,1 +1,24 @@
-//! (being written)
+//! What a Go executable says of itself: its ELF file, its build, the layouts of the
+//! runtime's structures (DWARF), where the runtime's variables are, and pclntab.
+//!
+//! Nothing here touches a process. All addresses are link-time ones ([`model::LinkAddr`]);
+//! text offsets count from `moduledata.text`. This is the only crate that
+//! uses gimli and object.
+
+mod binary;
+mod buildinfo;
+mod bytes;
+mod dwarf;
+mod elf;
+mod error;
+mod pclntab;
+mod types;
+mod version;
+
+pub use binary::{GoBinary, Wanted};
+pub use buildinfo::BuildInfo;
+pub use elf::Variable;
+pub use error::BinaryError;
+pub use pclntab::{Func, InlinedCall, Pclntab};
+pub use types::{Field, PathError, Scalar, Shape, Type, TypeId, TypeTable};
+pub use version::GoVersion;

@@ -1,1 +1,27 @@
-//! (being written)
+//! The meaning of Go's runtime structures: what is relied on ([`contract`]), copying it
+//! out of a stopped program ([`capture`]), and turning the bytes into goroutines ([`Decoder`]).
+//!
+//! The road is one-way: [`Runtime::load`] before the stop, [`capture`] in it,
+//! [`Decoder::decode`] after it. Decoding reads any [`target::ReadMemory`], so a capture and a core file are decoded
+//! by the same code.
+
+mod capture;
+pub mod contract;
+mod decode;
+mod error;
+mod labels;
+mod limits;
+mod machine;
+mod module;
+mod runtime;
+mod stacks;
+mod start;
+mod symbolize;
+mod unwind;
+mod values;
+
+pub use capture::{Capture, capture};
+pub use decode::{Decoded, Decoder};
+pub use error::{CaptureError, LoadError};
+pub use limits::Limits;
+pub use runtime::Runtime;

@@ -7,12 +7,14 @@
 //! in snake case, so that one can grep from here to `GOROOT/src/runtime`.
 
 mod addr;
+mod arch;
 mod frame;
 mod goroutine;
 mod ids;
 mod snapshot;
 
 pub use addr::{Addr, LinkAddr, ReturnAddr};
+pub use arch::Arch;
 pub use frame::{Frame, FrameKind, Function, Site, Trust, is_shown_by_go};
 pub use goroutine::{Goroutine, StackBounds, StackEnd, Status};
 pub use ids::{Goid, Pid, Tid};

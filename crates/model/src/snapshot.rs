@@ -27,7 +27,7 @@ pub struct TargetInfo {
     pub exe: Option<PathBuf>,
     /// The core file.
     pub core: Option<PathBuf>,
-    /// The processor, in Go's words: `amd64`, `arm64`.
+    /// The processor, in Go's words ([`crate::Arch::goarch`]): `amd64`, `arm64`.
     pub arch: &'static str,
     /// How many OS threads it had.
     pub threads: usize,

@@ -4,12 +4,13 @@
 //! [`ReadMemory`] can be wrapped: [`CapturedMemory`] answers from ranges that were copied
 //! before, and remembers what it was asked for and did not have.
 
-mod arch;
 mod captured;
 mod memory;
+mod registers;
 mod stopped;
 
-pub use arch::{Arch, Registers};
 pub use captured::CapturedMemory;
 pub use memory::{ReadError, ReadMemory, Want};
+pub use model::Arch;
+pub use registers::Registers;
 pub use stopped::{Target, Thread};

@@ -1,25 +1,6 @@
-//! Processors that goinspect knows, and the registers it needs of them.
+//! The registers that goinspect needs.
 
 use model::Addr;
-
-/// A processor architecture of a target.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Arch {
-    /// x86-64.
-    Amd64,
-    /// 64-bit ARM.
-    Arm64,
-}
-
-impl Arch {
-    /// Go's name for it (`GOARCH`).
-    pub fn goarch(self) -> &'static str {
-        match self {
-            Arch::Amd64 => "amd64",
-            Arch::Arm64 => "arm64",
-        }
-    }
-}
 
 /// The registers that unwinding Go code needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

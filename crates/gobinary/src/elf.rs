@@ -1,0 +1,162 @@
+//! The executable as an ELF file: its segments by link-time address, its sections, its symbols.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use model::{Arch, LinkAddr};
+use object::elf;
+use object::read::elf::{ElfFile64, FileHeader};
+use object::{Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache, ReadRef};
+use rustc_hash::FxHashMap;
+
+use crate::error::BinaryError;
+
+/// A variable of the program, as the symbol table knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Variable {
+    /// Where it is.
+    pub at: LinkAddr,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// A parsed ELF file. It is read in pieces, never mapped: a file that somebody
+/// cuts short while we look at it is an error here and no signal.
+pub(crate) struct Elf<'c> {
+    file: ElfFile64<'c, Endianness, &'c ReadCache<File>>,
+}
+
+impl<'c> Elf<'c> {
+    pub(crate) fn parse(cache: &'c ReadCache<File>) -> Result<Elf<'c>, BinaryError> {
+        let ident = cache
+            .read_bytes_at(0, 20)
+            .map_err(|()| BinaryError::NotElf)?;
+        if !ident.starts_with(&elf::ELFMAG) {
+            return Err(BinaryError::NotElf);
+        }
+        let machine = match ident.get(18..20) {
+            Some(&[low, high]) => u16::from_le_bytes([low, high]),
+            _ => return Err(BinaryError::NotElf),
+        };
+        if ident.get(4) != Some(&elf::ELFCLASS64.0) {
+            return Err(BinaryError::Is32Bit(machine_name(machine)));
+        }
+        if !matches!(elf::Machine(machine), elf::EM_X86_64 | elf::EM_AARCH64) {
+            return Err(BinaryError::UnsupportedArch(machine_name(machine)));
+        }
+        let file = ElfFile64::parse(cache).map_err(|e| BinaryError::damaged(e.to_string()))?;
+        Ok(Elf { file })
+    }
+
+    pub(crate) fn arch(&self) -> Arch {
+        match self.file.elf_header().e_machine(Endianness::Little) {
+            elf::EM_AARCH64 => Arch::Arm64,
+            _ => Arch::Amd64,
+        }
+    }
+
+    pub(crate) fn entry(&self) -> LinkAddr {
+        LinkAddr(self.file.entry())
+    }
+
+    /// A section's bytes, decompressed; `Ok(None)` where there is none of that name.
+    pub(crate) fn section(&self, name: &str) -> Result<Option<Vec<u8>>, BinaryError> {
+        let Some(section) = self.file.section_by_name(name) else {
+            return Ok(None);
+        };
+        let data = section
+            .uncompressed_data()
+            .map_err(|e| BinaryError::damaged(format!("section {name}: {e}")))?;
+        Ok(Some(data.into_owned()))
+    }
+
+    pub(crate) fn section_address(&self, name: &str) -> Option<LinkAddr> {
+        self.file
+            .section_by_name(name)
+            .map(|s| LinkAddr(s.address()))
+    }
+
+    /// Those of `names` that the symbol table has.
+    pub(crate) fn symbols(&self, names: &[&str]) -> FxHashMap<String, Variable> {
+        self.file
+            .symbols()
+            .filter(|s| !s.is_undefined())
+            .filter_map(|s| {
+                Some((
+                    s.name().ok()?,
+                    Variable {
+                        at: LinkAddr(s.address()),
+                        size: s.size(),
+                    },
+                ))
+            })
+            .filter(|(name, _)| names.contains(name))
+            .map(|(name, variable)| (name.to_owned(), variable))
+            .collect()
+    }
+
+    pub(crate) fn segments(&self) -> Vec<Segment> {
+        self.file
+            .segments()
+            .map(|segment| {
+                let (offset, size) = segment.file_range();
+                Segment {
+                    start: segment.address(),
+                    size,
+                    offset,
+                }
+            })
+            .collect()
+    }
+
+    /// The GNU build ID, where the linker left one.
+    pub(crate) fn build_id(&self) -> Option<Vec<u8>> {
+        self.file.build_id().ok().flatten().map(<[u8]>::to_vec)
+    }
+}
+
+fn machine_name(machine: u16) -> String {
+    match elf::Machine(machine) {
+        elf::EM_386 => "386".into(),
+        elf::EM_ARM => "arm".into(),
+        elf::EM_X86_64 => "amd64".into(),
+        elf::EM_AARCH64 => "arm64".into(),
+        elf::EM_PPC64 => "ppc64".into(),
+        elf::EM_S390 => "s390x".into(),
+        elf::EM_RISCV => "riscv64".into(),
+        elf::EM_MIPS => "mips".into(),
+        elf::EM_LOONGARCH => "loong64".into(),
+        other => format!("ELF machine {}", other.0),
+    }
+}
+
+/// A loaded part of the file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment {
+    start: u64,
+    size: u64,
+    offset: u64,
+}
+
+/// What the file holds for a link-time address, read when it is asked for.
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub(crate) file: File,
+    pub(crate) segments: Vec<Segment>,
+}
+
+impl Image {
+    /// Fills `buf` with what the file has at `at`; `None` where it has not all of it.
+    pub(crate) fn read(&self, at: LinkAddr, buf: &mut [u8]) -> Option<()> {
+        let len = buf.len() as u64;
+        let segment = self.segments.iter().find(|s| {
+            at.0 >= s.start
+                && at
+                    .0
+                    .checked_add(len)
+                    .is_some_and(|end| end <= s.start.saturating_add(s.size))
+        })?;
+        let offset = segment.offset.checked_add(at.0 - segment.start)?;
+        self.file.read_exact_at(buf, offset).ok()
+    }
+}

@@ -1,0 +1,207 @@
+//! Copying out of a stopped target what decoding will need, in as few and as large reads
+//! as possible. Nothing is symbolised or formatted here: the target is waiting.
+
+use model::{Addr, Status};
+use rustc_hash::FxHashSet;
+use target::{CapturedMemory, ReadError, ReadMemory, Target, Thread};
+
+use crate::error::CaptureError;
+use crate::labels;
+use crate::limits::Limits;
+use crate::machine::{Machine, list_ms};
+use crate::runtime::Runtime;
+use crate::start::RawG;
+
+/// What was copied out of a target, and which threads it had.
+pub struct Capture {
+    /// The bytes.
+    pub memory: CapturedMemory,
+    /// The threads with their registers.
+    pub threads: Vec<Thread>,
+    /// What the reader of the snapshot should know, in sentences.
+    pub diagnostics: Vec<String>,
+}
+
+/// Where the goroutines are: the list that `runtime/proc.go`, `atomicAllG` gives. Unlike
+/// `runtime.allgs` it is never half written: its length is stored last and only grows.
+pub(crate) fn list_gs(
+    mem: &dyn ReadMemory,
+    runtime: &Runtime,
+    limits: &Limits,
+) -> Result<(Addr, usize), CaptureError> {
+    let word = |what, at| {
+        mem.read_u64(at)
+            .map_err(|why| CaptureError::Read { what, at, why })
+    };
+    let len = word("runtime.allglen", runtime.allglen)?;
+    let list = Addr(word("runtime.allgptr", runtime.allgptr)?);
+    if len == 0 || list.is_null() {
+        return Err(CaptureError::NotStarted);
+    }
+    match usize::try_from(len) {
+        Ok(len) if len <= limits.goroutines => Ok((list, len)),
+        _ => Err(CaptureError::TooMany {
+            found: len,
+            limit: limits.goroutines,
+        }),
+    }
+}
+
+/// Reads the addresses of the goroutines.
+pub(crate) fn read_g_addresses(
+    mem: &dyn ReadMemory,
+    list: Addr,
+    len: usize,
+) -> Result<Vec<Addr>, CaptureError> {
+    let mut bytes = vec![0; len.saturating_mul(8)];
+    mem.read(list, &mut bytes)
+        .map_err(|why: ReadError| CaptureError::Read {
+            what: "runtime.allgs",
+            at: list,
+            why,
+        })?;
+    let (words, _) = bytes.as_chunks::<8>();
+    Ok(words
+        .iter()
+        .map(|word| Addr(u64::from_le_bytes(*word)))
+        .collect())
+}
+
+/// Copies the goroutines, the Ms, the used part of each stack, and the small objects they point to.
+pub fn capture(
+    target: &dyn Target,
+    runtime: &Runtime,
+    limits: &Limits,
+) -> Result<Capture, CaptureError> {
+    let mut memory = CapturedMemory::new();
+    let mut diagnostics = Vec::new();
+    let globals = [
+        Some(runtime.allglen),
+        Some(runtime.allgptr),
+        Some(runtime.allm),
+        runtime.fing_status,
+    ];
+    // Eight bytes of each, though fingStatus is but four: there is always something behind it.
+    let mut ranges: Vec<(Addr, usize)> = globals.into_iter().flatten().map(|at| (at, 8)).collect();
+    memory.fetch(target, &mut ranges);
+    let (list, len) = list_gs(&memory, runtime, limits)?;
+    memory.fetch(target, &mut vec![(list, len.saturating_mul(8))]);
+    let gs = read_g_addresses(&memory, list, len)?;
+
+    let (ms, broken) = list_ms(target, runtime, limits);
+    diagnostics.extend(broken);
+    let g_size = runtime.g.extent();
+    ranges.clear();
+    ranges.extend(gs.iter().filter(|g| !g.is_null()).map(|&g| (g, g_size)));
+    ranges.extend(ms.iter().map(|&m| (m, runtime.m.extent())));
+    memory.fetch(target, &mut ranges);
+    ranges.clear();
+    for &m in &ms {
+        let g = |field: gobinary::Scalar| {
+            memory
+                .read_u64(Addr(m.0.wrapping_add(field.offset as u64)))
+                .ok()
+        };
+        let system = [g(runtime.m.g0), g(runtime.m.gsignal)];
+        ranges.extend(
+            system
+                .into_iter()
+                .flatten()
+                .filter(|&g| g != 0)
+                .map(|g| (Addr(g), g_size)),
+        );
+    }
+    memory.fetch(target, &mut ranges);
+
+    // What cannot be read here is read, and reported, by the decoder once more.
+    let machine = Machine::read(&memory, runtime, target.threads(), &ms, &mut Vec::new());
+    ranges.clear();
+    let mut labels = FxHashSet::default();
+    let mut total = 0u64;
+    let mut left_out = 0usize;
+    for &at in &gs {
+        let Some(g) = memory
+            .slice(at, g_size)
+            .ok()
+            .and_then(|bytes| RawG::parse(&runtime.g, bytes))
+        else {
+            continue;
+        };
+        if matches!(g.status(), None | Some(Status::Dead)) {
+            continue;
+        }
+        if !g.labels.is_null() {
+            labels.insert(g.labels);
+        }
+        if let Some((sp, bytes)) = used_stack(&g, &machine) {
+            total = total.saturating_add(bytes);
+            if bytes > limits.stack_bytes || total > limits.all_stack_bytes {
+                left_out += 1;
+            } else {
+                ranges.push((sp, bytes as usize));
+            }
+        }
+    }
+    for m in machine
+        .by_addr
+        .values()
+        .filter(|m| !m.raw.curg.is_null() && m.is_on_g0())
+    {
+        if let (Some(registers), Some((_, hi))) = (m.registers, m.g0) {
+            let bytes = (hi.0 - registers.sp.0).min(limits.system_stack_bytes);
+            ranges.push((registers.sp, bytes as usize));
+        }
+    }
+    memory.fetch(target, &mut ranges);
+    if left_out > 0 {
+        diagnostics.push(format!(
+            "{left_out} stacks were not copied, for they are larger than the limits"
+        ));
+    }
+    fetch_labels(&mut memory, target, runtime, limits, labels);
+    let _ = memory.take_misses();
+    Ok(Capture {
+        memory,
+        threads: target.threads().to_vec(),
+        diagnostics,
+    })
+}
+
+/// The part of a stack that is in use: the lowest of the places it may be walked from, and its size.
+fn used_stack(g: &RawG, machine: &Machine) -> Option<(Addr, u64)> {
+    let on = machine.by_addr.get(&g.m);
+    let registers = on.and_then(|m| m.registers).map(|r| r.sp);
+    let vdso = on.map(|m| m.raw.vdso_sp);
+    let candidates = [Some(g.saved_sp()), Some(g.sched_sp), registers, vdso];
+    let sp = candidates
+        .into_iter()
+        .flatten()
+        .filter(|&sp| g.holds(sp))
+        .min()?;
+    Some((sp, g.hi.0 - sp.0))
+}
+
+/// Labels are chains of small objects. The decoder's own reader is run over what is there,
+/// and what it missed is fetched, until it misses nothing more.
+fn fetch_labels(
+    memory: &mut CapturedMemory,
+    target: &dyn Target,
+    runtime: &Runtime,
+    limits: &Limits,
+    mut waiting: FxHashSet<Addr>,
+) {
+    let _ = memory.take_misses();
+    for _ in 0..limits.rounds {
+        waiting.retain(|&at| {
+            matches!(
+                labels::read(memory, runtime.label_layout(), at, limits),
+                Err(labels::LabelError::Read(ReadError::NotCaptured { .. }))
+            )
+        });
+        let mut misses = memory.take_misses();
+        if misses.is_empty() {
+            return;
+        }
+        memory.fetch(target, &mut misses);
+    }
+}

@@ -1,0 +1,218 @@
+//! The runtime contract: every struct and field of Go's runtime that goinspect relies on.
+//!
+//! A field marked `optional` may be missing; what that means is said beside it. Everything else
+//! must be there, or the program is not read at all. Offsets come from the target
+//! itself; a test holds this page against each toolchain. Where a path ends in a wrapper
+//! (`atomic.Uint32`, `guintptr`), the wrapper is peeled by its shape.
+
+use gobinary::{PathError, Scalar, TypeTable};
+
+/// One line of the contract.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Clause {
+    /// The struct, by its full name.
+    pub strukt: &'static str,
+    /// Field names joined by dots.
+    pub path: &'static str,
+    /// Whether it may be missing.
+    pub optional: bool,
+}
+
+macro_rules! contract {
+    (@field $types:ident $strukt:literal $path:literal) => { $types.scalar($strukt, $path)? };
+    (@field $types:ident $strukt:literal $path:literal optional) => { $types.scalar($strukt, $path).ok() };
+    (@type) => { Scalar };
+    (@type optional) => { Option<Scalar> };
+    (@end $field:expr) => { $field.offset + $field.width };
+    (@end $field:expr, optional) => { $field.map_or(0, |field| field.offset + field.width) };
+    (@optional) => { false };
+    (@optional optional) => { true };
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $strukt:literal {
+            $( $(#[$field_doc:meta])* $field:ident: $path:literal $($opt:ident)? ; )*
+        }
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug)]
+            pub struct $name {
+                /// Size of the struct in bytes.
+                pub size: usize,
+                $( $(#[$field_doc])* pub $field: contract!(@type $($opt)?), )*
+            }
+
+            impl $name {
+                /// Finds its fields in the target's own layouts.
+                pub fn resolve(types: &TypeTable) -> Result<Self, PathError> {
+                    let strukt = types
+                        .lookup($strukt)
+                        .ok_or_else(|| PathError::NoType($strukt.to_owned()))?;
+                    Ok($name {
+                        size: usize::try_from(strukt.size).unwrap_or(usize::MAX),
+                        $( $field: contract!(@field types $strukt $path $($opt)?), )*
+                    })
+                }
+
+                /// How many bytes from its start hold all the fields of the contract.
+                pub fn extent(&self) -> usize {
+                    let fields = [$( contract!(@end self.$field $(, $opt)?) ),*];
+                    fields.into_iter().max().unwrap_or(0)
+                }
+            }
+        )*
+
+        /// All lines of the contract.
+        pub const CLAUSES: &[Clause] = &[
+            $($( Clause { strukt: $strukt, path: $path, optional: contract!(@optional $($opt)?) }, )*)*
+        ];
+
+        /// The structs that the contract names.
+        pub const STRUCTS: &[&str] = &[$($strukt),*];
+    };
+}
+
+contract! {
+    /// A goroutine (`runtime/runtime2.go`).
+    G = "runtime.g" {
+        /// Lowest address of its stack.
+        stack_lo: "stack.lo";
+        /// One past the highest.
+        stack_hi: "stack.hi";
+        /// The M it is on; nil when it is on none.
+        m: "m";
+        /// Stack pointer saved by the scheduler.
+        sched_sp: "sched.sp";
+        /// Program counter saved by the scheduler.
+        sched_pc: "sched.pc";
+        /// Link register saved by the scheduler (0 on amd64).
+        sched_lr: "sched.lr";
+        /// Stack pointer at the entry of a system call; 0 outside one.
+        syscallsp: "syscallsp";
+        /// Program counter at the entry of a system call.
+        syscallpc: "syscallpc";
+        /// The status, with the scan bit.
+        atomicstatus: "atomicstatus";
+        /// Its ID: int64 before Go 1.21, uint64 since.
+        goid: "goid";
+        /// When the garbage collector first saw it waiting; 0: not seen.
+        waitsince: "waitsince";
+        /// Index into `runtime.waitReasonStrings`.
+        waitreason: "waitreason";
+        /// Whether it is about to park on a channel.
+        parking_on_chan: "parkingOnChan";
+        /// The M it is locked to.
+        lockedm: "lockedm";
+        /// Return address of the `go` statement's call.
+        gopc: "gopc";
+        /// The function it began with.
+        startpc: "startpc";
+        /// pprof labels: `*labelMap`.
+        labels: "labels";
+        /// The goroutine that created it. Since Go 1.21; without it no ancestry is shown.
+        parent_goid: "parentGoid" optional;
+        /// Whether it is running a cleanup. Since Go 1.25; before, there were no cleanup goroutines.
+        running_cleanups: "runningCleanups" optional;
+    }
+
+    /// An OS thread (`runtime/runtime2.go`).
+    M = "runtime.m" {
+        /// The goroutine of its system stack.
+        g0: "g0";
+        /// The goroutine of its signal stack; nil before `minit`.
+        gsignal: "gsignal";
+        /// Its thread ID in the program's own PID namespace.
+        procid: "procid";
+        /// The goroutine it runs, if any.
+        curg: "curg";
+        /// The next on `runtime.allm`.
+        alllink: "alllink";
+        /// Stack pointer while in a vDSO call; 0 outside one.
+        vdso_sp: "vdsoSP";
+        /// Program counter while in a vDSO call.
+        vdso_pc: "vdsoPC";
+    }
+
+    /// What the linker says of a module (`runtime/symtab.go`).
+    Moduledata = "runtime.moduledata" {
+        /// Address of pclntab.
+        pc_header: "pcHeader";
+        /// Where text offsets count from.
+        text: "text";
+        /// End of the text.
+        etext: "etext";
+        /// Where funcdata offsets count from (`go:func.*`).
+        gofunc: "gofunc";
+        /// How many text sections there are; text offsets are linear where it is at most one.
+        text_sections: "textsectmap.len";
+        /// The next module (plugins, shared libraries).
+        next: "next";
+    }
+
+    /// A Go map before Go 1.24 (`runtime/map.go`).
+    Hmap = "runtime.hmap" {
+        /// How many entries there are.
+        count: "count";
+        /// Logarithm of the number of buckets.
+        b: "B";
+        /// The buckets.
+        buckets: "buckets";
+        /// The buckets from before the map grew, while entries are still being moved.
+        oldbuckets: "oldbuckets";
+        /// Bit 8: it grows without more buckets.
+        flags: "flags";
+    }
+}
+
+/// Structs that only some Go versions have: [`Hmap`] is needed for pprof labels before Go 1.24.
+pub const OPTIONAL_STRUCTS: &[&str] = &["runtime.hmap"];
+
+/// A variable of the runtime that is relied on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Variable {
+    /// Its full name.
+    pub name: &'static str,
+    /// Whether it may be missing.
+    pub optional: bool,
+}
+
+/// How many goroutines `allgptr` has room for (`runtime/proc.go`, `atomicAllG`).
+pub const ALLGLEN: &str = "runtime.allglen";
+/// The list of all goroutines. `allgs` is the same list, but may be caught half written.
+pub const ALLGPTR: &str = "runtime.allgptr";
+/// The list of all Ms.
+pub const ALLM: &str = "runtime.allm";
+/// The words for wait reasons.
+pub const WAIT_REASON_STRINGS: &str = "runtime.waitReasonStrings";
+/// The first of the modules.
+pub const FIRSTMODULEDATA: &str = "runtime.firstmoduledata";
+/// What the finalizer goroutine is doing (`runtime/mfinal.go`). Without it that goroutine counts as the runtime's own.
+pub const FING_STATUS: &str = "runtime.fingStatus";
+
+/// The variables of the contract.
+pub const VARIABLES: &[Variable] = &[
+    Variable {
+        name: ALLGLEN,
+        optional: false,
+    },
+    Variable {
+        name: ALLGPTR,
+        optional: false,
+    },
+    Variable {
+        name: ALLM,
+        optional: false,
+    },
+    Variable {
+        name: WAIT_REASON_STRINGS,
+        optional: false,
+    },
+    Variable {
+        name: FIRSTMODULEDATA,
+        optional: false,
+    },
+    Variable {
+        name: FING_STATUS,
+        optional: true,
+    },
+];

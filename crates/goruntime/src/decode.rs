@@ -1,0 +1,318 @@
+//! From bytes to goroutines. Runs after the target went on, or over a core file.
+
+use std::sync::Arc;
+
+use model::{Addr, Goid, Goroutine, StackBounds, StackEnd, Status, Trust, Unreadable};
+use rustc_hash::{FxHashMap, FxHashSet};
+use target::{ReadMemory, Thread};
+
+use crate::capture::{list_gs, read_g_addresses};
+use crate::error::CaptureError;
+use crate::labels;
+use crate::limits::Limits;
+use crate::machine::{Machine, list_ms};
+use crate::module::Role;
+use crate::runtime::Runtime;
+use crate::stacks::Stacks;
+use crate::start::{MThread, RawG, begin};
+use crate::symbolize::Symbolizer;
+use crate::unwind::{PhysicalFrame, Start, Unwinder};
+
+/// All goroutines that `runtime.allgs` names.
+#[derive(Debug)]
+pub struct Decoded {
+    /// Those that could be read, in the order of the list.
+    pub goroutines: Vec<Arc<Goroutine>>,
+    /// Those that could not.
+    pub unreadable: Vec<Unreadable>,
+    /// What the reader of the snapshot should know, in sentences.
+    pub diagnostics: Vec<String>,
+}
+
+type Labels = Vec<(Arc<str>, Arc<str>)>;
+
+/// Decodes samples of one program. What one sample taught (names, lines, frame sizes,
+/// equal stacks) serves the next.
+#[derive(Debug)]
+pub struct Decoder {
+    runtime: Arc<Runtime>,
+    limits: Limits,
+    unwinder: Unwinder,
+    symbolizer: Symbolizer,
+    stacks: Stacks,
+}
+
+/// `runtime/mfinal.go`, `fingRunningFinalizer`.
+const FING_RUNNING_FINALIZER: u64 = 2;
+
+impl Decoder {
+    /// A decoder for one program.
+    pub fn new(runtime: Arc<Runtime>, limits: Limits) -> Decoder {
+        Decoder {
+            runtime,
+            limits,
+            unwinder: Unwinder::default(),
+            symbolizer: Symbolizer::default(),
+            stacks: Stacks::default(),
+        }
+    }
+
+    /// Decodes what `mem` holds. `dead` asks for goroutines that have ended, too.
+    pub fn decode(
+        &mut self,
+        mem: &dyn ReadMemory,
+        threads: &[Thread],
+        dead: bool,
+    ) -> Result<Decoded, CaptureError> {
+        self.stacks.forget_unused();
+        let runtime = Arc::clone(&self.runtime);
+        let mut diagnostics = runtime.diagnostics().to_vec();
+        let (list, len) = list_gs(mem, &runtime, &self.limits)?;
+        let addresses = read_g_addresses(mem, list, len)?;
+        // A list that breaks off was reported by the capture; of a core it is news.
+        let (ms, _) = list_ms(mem, &runtime, &self.limits);
+        let machine = Machine::read(mem, &runtime, threads, &ms, &mut diagnostics);
+        let fing_status = runtime
+            .fing_status
+            .and_then(|at| mem.read_u64(at).ok())
+            .map(|word| word & 0xffff_ffff);
+        let mut sample = Sample {
+            decoder: self,
+            runtime: &runtime,
+            mem,
+            machine: &machine,
+            finalizer_runs: fing_status.is_some_and(|status| status & FING_RUNNING_FINALIZER != 0),
+            labels: FxHashMap::default(),
+            physical: Vec::new(),
+        };
+        let mut goroutines = Vec::with_capacity(addresses.len());
+        let mut unreadable = Vec::new();
+        let mut seen = FxHashSet::default();
+        let mut bytes = vec![0; runtime.g.extent()];
+        for (index, &at) in addresses.iter().enumerate() {
+            let raw = mem
+                .read(at, &mut bytes)
+                .map_err(|why| why.to_string())
+                .and_then(|()| {
+                    RawG::parse(&runtime.g, &bytes)
+                        .ok_or_else(|| "its struct is too short".to_owned())
+                });
+            let decoded = raw.and_then(|g| match g.status() {
+                Some(Status::Dead) if !dead => Ok(None),
+                // A goroutine that ended keeps its goid until its g is used again.
+                Some(Status::Dead) => sample.goroutine(at, &g, Status::Dead).map(Some),
+                Some(_) if g.goid == 0 => {
+                    Err("it is just being created: it has no goid yet".to_owned())
+                }
+                Some(_) if !seen.insert(g.goid) => {
+                    Err(format!("goid {} appears a second time", g.goid))
+                }
+                Some(status) => sample.goroutine(at, &g, status).map(Some),
+                None => Err(format!(
+                    "its atomicstatus {:#x} is not known",
+                    g.atomicstatus
+                )),
+            });
+            match decoded {
+                Ok(goroutine) => goroutines.extend(goroutine.map(Arc::new)),
+                Err(reason) => unreadable.push(Unreadable {
+                    index,
+                    g: at,
+                    reason,
+                }),
+            }
+        }
+        Ok(Decoded {
+            goroutines,
+            unreadable,
+            diagnostics,
+        })
+    }
+}
+
+/// One decoding in progress.
+struct Sample<'a> {
+    decoder: &'a mut Decoder,
+    runtime: &'a Runtime,
+    mem: &'a dyn ReadMemory,
+    machine: &'a Machine,
+    finalizer_runs: bool,
+    labels: FxHashMap<Addr, Result<Labels, String>>,
+    /// Kept between goroutines for its capacity.
+    physical: Vec<PhysicalFrame>,
+}
+
+impl Sample<'_> {
+    fn goroutine(&mut self, at: Addr, g: &RawG, status: Status) -> Result<Goroutine, String> {
+        let module = &self.runtime.module;
+        let mut notes = Vec::new();
+        let m = self.machine.by_addr.get(&g.m).filter(|m| m.raw.curg == at);
+        let thread = m.and_then(|m| m.tid);
+        if let (Some(m), None) = (m, thread) {
+            notes.push(format!(
+                "its M names the thread {}, which the process does not have",
+                m.raw.procid
+            ));
+        }
+        let waits = matches!(status, Status::Waiting | Status::Leaked);
+        let waitreason = if waits {
+            self.waitreason(g.waitreason, &mut notes)
+        } else {
+            None
+        };
+        let labels = self.labels(g.labels, &mut notes);
+        let has_stack = !g.lo.is_null() && g.lo < g.hi;
+        let (frames, stack_end, sp) = if status == Status::Dead {
+            (
+                Arc::from([]),
+                self.decoder
+                    .stacks
+                    .end(Err("the goroutine has ended".to_owned())),
+                None,
+            )
+        } else {
+            self.stack(at, g, m, &mut notes)
+        };
+        let symbolizer = &mut self.decoder.symbolizer;
+        Ok(Goroutine {
+            goid: Goid(g.goid),
+            parent_goid: g.parent_goid.filter(|&goid| goid != 0).map(Goid),
+            g: at,
+            status,
+            waitreason,
+            waitsince: (g.waitsince != 0 && waits || status == Status::Syscall && g.waitsince != 0)
+                .then_some(g.waitsince),
+            parking_on_chan: g.parking_on_chan,
+            gopc: (!g.gopc.is_null()).then(|| symbolizer.call_site(module, g.gopc)),
+            startpc: (!g.startpc.is_null()).then(|| symbolizer.entry_site(module, g.startpc)),
+            system: self.is_system(g),
+            thread,
+            locked_to_thread: !g.lockedm.is_null(),
+            labels,
+            stack: has_stack.then_some(StackBounds {
+                lo: g.lo,
+                hi: g.hi,
+                sp,
+            }),
+            frames,
+            stack_end,
+            notes,
+        })
+    }
+
+    fn waitreason(&self, index: u64, notes: &mut Vec<String>) -> Option<Arc<str>> {
+        let known = usize::try_from(index)
+            .ok()
+            .and_then(|i| self.runtime.wait_reasons.get(i));
+        match known {
+            // waitReasonZero: parked for no reason that was given.
+            Some(reason) if reason.is_empty() => None,
+            Some(reason) => Some(Arc::clone(reason)),
+            None => {
+                notes.push(format!(
+                    "its wait reason {index} is not in runtime.waitReasonStrings"
+                ));
+                None
+            }
+        }
+    }
+
+    fn labels(&mut self, at: Addr, notes: &mut Vec<String>) -> Labels {
+        if at.is_null() {
+            return Labels::new();
+        }
+        let Sample {
+            decoder,
+            runtime,
+            mem,
+            labels,
+            ..
+        } = self;
+        let read = labels.entry(at).or_insert_with(|| {
+            let pairs = labels::read(*mem, runtime.label_layout(), at, &decoder.limits)
+                .map_err(|why| why.to_string())?;
+            let symbolizer = &mut decoder.symbolizer;
+            Ok(pairs
+                .into_iter()
+                .map(|(k, v)| (symbolizer.intern(k), symbolizer.intern(v)))
+                .collect())
+        });
+        match read {
+            Ok(labels) => labels.clone(),
+            Err(why) => {
+                notes.push(format!("its labels could not be read: {why}"));
+                Labels::new()
+            }
+        }
+    }
+
+    fn stack(
+        &mut self,
+        at: Addr,
+        g: &RawG,
+        m: Option<&MThread>,
+        notes: &mut Vec<String>,
+    ) -> (Arc<[model::Frame]>, StackEnd, Option<Addr>) {
+        let module = &self.runtime.module;
+        // The M that the goroutine itself names: its own curg may say otherwise for a moment.
+        let on = self.machine.by_addr.get(&g.m);
+        let begin = match begin(module, g, at, on) {
+            Ok(begin) => begin,
+            Err(why) => return (Arc::from([]), self.decoder.stacks.end(Err(why)), None),
+        };
+        let mut start = begin.first;
+        let mut end = self.walk(&start);
+        if let (Err(why), Some(otherwise)) = (&end, begin.otherwise) {
+            notes.push(format!(
+                "its thread is on the system stack, which does not lead back to it ({why}): \
+                 the stack is the one the scheduler saved last"
+            ));
+            start = otherwise;
+            end = self.walk(&start);
+        }
+        if start.trust == Trust::Assumed && m.is_none() {
+            notes.push("its thread is between two goroutines: the stack is the one the scheduler saved last".into());
+        }
+        let Decoder {
+            stacks, symbolizer, ..
+        } = &mut *self.decoder;
+        let frames = stacks.share(module, symbolizer, &self.physical);
+        (
+            frames,
+            stacks.end(end),
+            g.holds(start.sp)
+                .then_some(start.sp)
+                .or(Some(g.sched_sp).filter(|&sp| g.holds(sp))),
+        )
+    }
+
+    fn walk(&mut self, start: &Start) -> Result<(), String> {
+        self.physical.clear();
+        let Decoder {
+            unwinder, limits, ..
+        } = &mut *self.decoder;
+        unwinder.walk(
+            &self.runtime.module,
+            self.mem,
+            start,
+            limits.frames,
+            &mut self.physical,
+        )
+    }
+
+    /// `runtime/traceback.go`, `isSystemGoroutine(gp, false)`.
+    fn is_system(&self, g: &RawG) -> bool {
+        let module = &self.runtime.module;
+        let Some(func) = module.find(g.startpc) else {
+            return false;
+        };
+        match module.role(&func) {
+            Role::Main | Role::Corostart => false,
+            Role::RunFinalizers => !self.finalizer_runs,
+            Role::RunCleanups => !g.running_cleanups,
+            _ => func
+                .name_bytes()
+                .is_some_and(|name| name.starts_with(b"runtime.")),
+        }
+    }
+}

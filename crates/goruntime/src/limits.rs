@@ -1,0 +1,40 @@
+//! Caps on what a target can make large. Whatever is cut because of one is said so.
+
+/// How much is read at most. The defaults are far above what real programs have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Entries of `runtime.allgs`.
+    pub goroutines: usize,
+    /// OS threads on `runtime.allm`.
+    pub threads: usize,
+    /// Bytes of one stack (`runtime.maxstacksize` is 1 GB by default).
+    pub stack_bytes: u64,
+    /// Bytes of all stacks together.
+    pub all_stack_bytes: u64,
+    /// Bytes of the used part of a system stack (`g0`, `gsignal`).
+    pub system_stack_bytes: u64,
+    /// Frames of one stack.
+    pub frames: usize,
+    /// pprof labels of one goroutine.
+    pub labels: usize,
+    /// Bytes of one string.
+    pub string_bytes: usize,
+    /// How often small objects are followed from one to the next while the target stands still.
+    pub rounds: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            goroutines: 1 << 26,
+            threads: 1 << 16,
+            stack_bytes: 1 << 30,
+            all_stack_bytes: 1 << 36,
+            system_stack_bytes: 1 << 18,
+            frames: 1 << 22,
+            labels: 4096,
+            string_bytes: 1 << 16,
+            rounds: 24,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What is known of a running program's Go runtime before it is stopped.
+
+use std::sync::Arc;
+
+use gobinary::{GoBinary, GoVersion, Wanted};
+use model::{Addr, LinkAddr};
+use target::ReadMemory;
+
+use crate::contract::{self, G, Hmap, M, Moduledata};
+use crate::error::LoadError;
+use crate::labels::LabelLayout;
+use crate::limits::Limits;
+use crate::module::Module;
+use crate::values::{Header, STRING_SIZE};
+
+/// The runtime of one running program: layouts, addresses, tables. Valid as long as the
+/// process runs the same executable.
+#[derive(Debug)]
+pub struct Runtime {
+    pub(crate) module: Module,
+    pub(crate) g: G,
+    pub(crate) m: M,
+    pub(crate) hmap: Option<Hmap>,
+    pub(crate) allglen: Addr,
+    pub(crate) allgptr: Addr,
+    pub(crate) allm: Addr,
+    pub(crate) fing_status: Option<Addr>,
+    pub(crate) wait_reasons: Vec<Arc<str>>,
+    pub(crate) diagnostics: Vec<String>,
+}
+
+/// More wait reasons than any Go version has (1.27: 47).
+const MAX_WAIT_REASONS: u64 = 256;
+
+impl Runtime {
+    /// What has to be looked for in an executable.
+    pub fn open_binary(file: std::fs::File) -> Result<GoBinary, gobinary::BinaryError> {
+        let variables: Vec<&str> = contract::VARIABLES.iter().map(|v| v.name).collect();
+        GoBinary::open(
+            file,
+            Wanted {
+                types: contract::STRUCTS,
+                variables: &variables,
+            },
+        )
+    }
+
+    /// Reads what stays the same while the program runs. `entry` is the program's entry point
+    /// at run time (`AT_ENTRY`); `mem` may be that of a running process.
+    pub fn load(
+        binary: Arc<GoBinary>,
+        mem: &dyn ReadMemory,
+        entry: Addr,
+    ) -> Result<Runtime, LoadError> {
+        let bias = entry.0.wrapping_sub(binary.entry.0);
+        let at_run_time = |link: LinkAddr| Addr(link.0.wrapping_add(bias));
+        let variable = |name: &str| binary.variable(name).map(|v| at_run_time(v.at));
+        let mut diagnostics = Vec::new();
+        if binary.version > GoVersion::NEWEST_TESTED {
+            diagnostics.push(format!(
+                "{} is newer than {}, the newest version that goinspect was tested with",
+                binary.build.go_version,
+                GoVersion::NEWEST_TESTED
+            ));
+        }
+        let module = load_module(
+            &binary,
+            mem,
+            bias,
+            variable(contract::FIRSTMODULEDATA)?,
+            &mut diagnostics,
+        )?;
+        let reasons = binary.variable(contract::WAIT_REASON_STRINGS)?;
+        Ok(Runtime {
+            g: G::resolve(&binary.types)?,
+            m: M::resolve(&binary.types)?,
+            hmap: Hmap::resolve(&binary.types).ok(),
+            allglen: variable(contract::ALLGLEN)?,
+            allgptr: variable(contract::ALLGPTR)?,
+            allm: variable(contract::ALLM)?,
+            fing_status: variable(contract::FING_STATUS).ok(),
+            wait_reasons: load_wait_reasons(mem, at_run_time(reasons.at), reasons.size)?,
+            module,
+            diagnostics,
+        })
+    }
+
+    /// The executable.
+    pub fn binary(&self) -> &GoBinary {
+        &self.module.binary
+    }
+
+    /// How pprof labels are laid out.
+    pub(crate) fn label_layout(&self) -> LabelLayout {
+        match self.hmap {
+            // A program of Go 1.24 or later has the old map type too, if it was built
+            // with GOEXPERIMENT=noswissmap; its labels are a list all the same.
+            Some(hmap) if !self.binary().version.has_label_lists() => LabelLayout::Map(hmap),
+            _ => LabelLayout::List,
+        }
+    }
+
+    /// What the reader of every snapshot should know, in sentences.
+    pub fn diagnostics(&self) -> &[String] {
+        &self.diagnostics
+    }
+
+    /// How many entries `runtime.allgs` has now. Of a running process this is one aligned
+    /// word that only grows, so it may be read without a stop.
+    pub fn count_goroutines(&self, mem: &dyn ReadMemory) -> Result<u64, LoadError> {
+        mem.read_u64(self.allglen).map_err(|why| LoadError::Read {
+            what: contract::ALLGLEN,
+            at: self.allglen,
+            why,
+        })
+    }
+}
+
+fn load_module(
+    binary: &Arc<GoBinary>,
+    mem: &dyn ReadMemory,
+    bias: u64,
+    at: Addr,
+    diagnostics: &mut Vec<String>,
+) -> Result<Module, LoadError> {
+    let layout = Moduledata::resolve(&binary.types)?;
+    let mut bytes = vec![0; layout.size];
+    mem.read(at, &mut bytes).map_err(|why| LoadError::Read {
+        what: contract::FIRSTMODULEDATA,
+        at,
+        why,
+    })?;
+    let word = |field: gobinary::Scalar| field.get(&bytes).unwrap_or(0);
+    let pclntab = binary.pclntab_at.0.wrapping_add(bias);
+    if word(layout.pc_header) != pclntab {
+        return Err(LoadError::Mismatch(format!(
+            "runtime.firstmoduledata.pcHeader is {:#x}, but pclntab should be at {pclntab:#x}",
+            word(layout.pc_header)
+        )));
+    }
+    if word(layout.text_sections) > 1 {
+        diagnostics.push(
+            "the program's text is in several sections: functions behind the first are not named"
+                .into(),
+        );
+    }
+    if word(layout.next) != 0 {
+        diagnostics.push(
+            "plugins or Go shared libraries are loaded: their functions are not named".into(),
+        );
+    }
+    let gofunc = LinkAddr(word(layout.gofunc).wrapping_sub(bias));
+    Ok(Module::new(
+        Arc::clone(binary),
+        Addr(word(layout.text)),
+        Addr(word(layout.etext)),
+        gofunc,
+    ))
+}
+
+fn load_wait_reasons(
+    mem: &dyn ReadMemory,
+    at: Addr,
+    size: u64,
+) -> Result<Vec<Arc<str>>, LoadError> {
+    let what = contract::WAIT_REASON_STRINGS;
+    let limit = Limits::default().string_bytes;
+    (0..(size / STRING_SIZE).min(MAX_WAIT_REASONS))
+        .map(|i| {
+            let slot = Addr(at.0.wrapping_add(i * STRING_SIZE));
+            Header::read(mem, slot)
+                .and_then(|header| header.text(mem, limit))
+                .map(Arc::from)
+                .map_err(|why| LoadError::Read {
+                    what,
+                    at: slot,
+                    why,
+                })
+        })
+        .collect()
+}

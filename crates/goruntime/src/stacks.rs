@@ -1,0 +1,58 @@
+//! Stacks that are equal are kept once: programs have thousands of goroutines in few places.
+
+use std::sync::Arc;
+
+use model::{Frame, StackEnd};
+use rustc_hash::FxHashMap;
+
+use crate::module::Module;
+use crate::symbolize::Symbolizer;
+use crate::unwind::PhysicalFrame;
+
+/// The stacks seen, by their physical frames.
+#[derive(Debug, Default)]
+pub(crate) struct Stacks {
+    known: FxHashMap<Box<[PhysicalFrame]>, Arc<[Frame]>>,
+    ends: FxHashMap<String, Arc<str>>,
+}
+
+impl Stacks {
+    /// The frames that `physical` stands for.
+    pub(crate) fn share(
+        &mut self,
+        module: &Module,
+        symbolizer: &mut Symbolizer,
+        physical: &[PhysicalFrame],
+    ) -> Arc<[Frame]> {
+        if let Some(frames) = self.known.get(physical) {
+            return Arc::clone(frames);
+        }
+        let mut frames = Vec::with_capacity(physical.len() * 2);
+        for frame in physical {
+            symbolizer.expand(module, frame, &mut frames);
+        }
+        let frames: Arc<[Frame]> = frames.into();
+        self.known.insert(physical.into(), Arc::clone(&frames));
+        frames
+    }
+
+    /// How the walk over a stack ended.
+    pub(crate) fn end(&mut self, result: Result<(), String>) -> StackEnd {
+        match result {
+            Ok(()) => StackEnd::Complete,
+            Err(why) => {
+                let shared = self
+                    .ends
+                    .entry(why)
+                    .or_insert_with_key(|why| Arc::from(why.as_str()));
+                StackEnd::Early(Arc::clone(shared))
+            }
+        }
+    }
+
+    /// Forgets what no snapshot holds any more, so that sampling for hours does not grow.
+    pub(crate) fn forget_unused(&mut self) {
+        self.known.retain(|_, frames| Arc::strong_count(frames) > 1);
+        self.ends.retain(|_, why| Arc::strong_count(why) > 1);
+    }
+}

@@ -1,0 +1,262 @@
+//! A `g` and an `m` as numbers, and where a goroutine's stack begins.
+
+use gobinary::Scalar;
+use model::{Addr, Status, Tid, Trust};
+use target::Registers;
+
+use crate::contract::{G, M};
+use crate::module::{Module, Role};
+use crate::unwind::{Start, UserStack};
+
+/// The fields of a `runtime.g`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawG {
+    pub lo: Addr,
+    pub hi: Addr,
+    pub m: Addr,
+    pub sched_sp: Addr,
+    pub sched_pc: Addr,
+    pub sched_lr: u64,
+    pub syscallsp: Addr,
+    pub syscallpc: Addr,
+    pub atomicstatus: u64,
+    pub goid: u64,
+    pub parent_goid: Option<u64>,
+    pub waitsince: u64,
+    pub waitreason: u64,
+    pub parking_on_chan: bool,
+    pub lockedm: Addr,
+    pub gopc: Addr,
+    pub startpc: Addr,
+    pub labels: Addr,
+    pub running_cleanups: bool,
+}
+
+impl RawG {
+    /// Reads a `g` out of its bytes; `None` where they end too early.
+    pub(crate) fn parse(layout: &G, bytes: &[u8]) -> Option<RawG> {
+        let number = |field: Scalar| field.get(bytes);
+        let addr = |field: Scalar| number(field).map(Addr);
+        let optional = |field: Option<Scalar>| field.and_then(number);
+        Some(RawG {
+            lo: addr(layout.stack_lo)?,
+            hi: addr(layout.stack_hi)?,
+            m: addr(layout.m)?,
+            sched_sp: addr(layout.sched_sp)?,
+            sched_pc: addr(layout.sched_pc)?,
+            sched_lr: number(layout.sched_lr)?,
+            syscallsp: addr(layout.syscallsp)?,
+            syscallpc: addr(layout.syscallpc)?,
+            atomicstatus: number(layout.atomicstatus)?,
+            goid: number(layout.goid)?,
+            parent_goid: optional(layout.parent_goid),
+            waitsince: number(layout.waitsince)?,
+            waitreason: number(layout.waitreason)?,
+            parking_on_chan: number(layout.parking_on_chan)? != 0,
+            lockedm: addr(layout.lockedm)?,
+            gopc: addr(layout.gopc)?,
+            startpc: addr(layout.startpc)?,
+            labels: addr(layout.labels)?,
+            running_cleanups: optional(layout.running_cleanups).unwrap_or(0) != 0,
+        })
+    }
+
+    /// The status without the scan bit; `None` for an unknown number.
+    pub(crate) fn status(&self) -> Option<Status> {
+        Status::from_runtime(self.atomicstatus)
+    }
+
+    /// Whether `sp` is a place in this stack.
+    pub(crate) fn holds(&self, sp: Addr) -> bool {
+        self.lo <= sp && sp < self.hi
+    }
+
+    /// Where the scheduler or a system call left it, by the rule of `(*unwinder).initAt`.
+    pub(crate) fn saved_sp(&self) -> Addr {
+        if self.syscallsp.is_null() {
+            self.sched_sp
+        } else {
+            self.syscallsp
+        }
+    }
+
+    fn saved_start(&self, trust: Trust) -> Start {
+        let is_syscall = !self.syscallsp.is_null();
+        Start {
+            pc: if is_syscall {
+                self.syscallpc
+            } else {
+                self.sched_pc
+            },
+            sp: self.saved_sp(),
+            lr: if is_syscall { 0 } else { self.sched_lr },
+            interrupted: false,
+            is_syscall,
+            hi: self.hi,
+            user: None,
+            trust,
+        }
+    }
+}
+
+/// What is needed of a `runtime.m`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawM {
+    pub g0: Addr,
+    pub gsignal: Addr,
+    pub procid: u64,
+    pub curg: Addr,
+    pub vdso_sp: Addr,
+    pub vdso_pc: Addr,
+}
+
+impl RawM {
+    /// Reads an `m` out of its bytes; `None` where they end too early.
+    pub(crate) fn parse(layout: &M, bytes: &[u8]) -> Option<RawM> {
+        let addr = |field: Scalar| field.get(bytes).map(Addr);
+        Some(RawM {
+            g0: addr(layout.g0)?,
+            gsignal: addr(layout.gsignal)?,
+            procid: layout.procid.get(bytes)?,
+            curg: addr(layout.curg)?,
+            vdso_sp: addr(layout.vdso_sp)?,
+            vdso_pc: addr(layout.vdso_pc)?,
+        })
+    }
+}
+
+/// An M with its stacks and its thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MThread {
+    pub raw: RawM,
+    /// The thread, if there is one with the M's `procid`.
+    pub tid: Option<Tid>,
+    pub registers: Option<Registers>,
+    /// Bounds of the system stack.
+    pub g0: Option<(Addr, Addr)>,
+    /// Bounds of the signal stack.
+    pub gsignal: Option<(Addr, Addr)>,
+}
+
+impl MThread {
+    fn is_on(&self, stack: Option<(Addr, Addr)>) -> bool {
+        match (stack, self.registers) {
+            (Some((lo, hi)), Some(registers)) => lo <= registers.sp && registers.sp < hi,
+            _ => false,
+        }
+    }
+
+    /// Whether its thread is on its system stack.
+    pub(crate) fn is_on_g0(&self) -> bool {
+        self.is_on(self.g0)
+    }
+
+    /// Whether its thread is on its signal stack.
+    pub(crate) fn is_on_gsignal(&self) -> bool {
+        self.is_on(self.gsignal)
+    }
+}
+
+/// Where to begin, and where else if that leads nowhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begin {
+    pub first: Start,
+    pub otherwise: Option<Start>,
+}
+
+/// Where the stack of a live goroutine begins. `m` is the M it is on, if it is on one.
+/// `Err` says why that cannot be known.
+pub(crate) fn begin(
+    module: &Module,
+    g: &RawG,
+    at: Addr,
+    m: Option<&MThread>,
+) -> Result<Begin, String> {
+    let only = |first| Begin {
+        first,
+        otherwise: None,
+    };
+    let saved = |trust| {
+        let start = g.saved_start(trust);
+        if g.holds(start.sp) {
+            Ok(start)
+        } else {
+            Err(format!(
+                "its saved stack pointer {} is not in its stack",
+                start.sp
+            ))
+        }
+    };
+    // A system call was entered through entersyscall, which saved where; C code that
+    // was called through cgo is such a call too.
+    if g.status() != Some(Status::Running) || !g.syscallsp.is_null() {
+        return saved(Trust::Exact).map(only);
+    }
+    let Some(m) = m else {
+        return Err("it is running, but no thread of the program says it runs it".into());
+    };
+    let Some(registers) = m.registers else {
+        return Err("it is running, and its thread's registers could not be read".into());
+    };
+    if m.raw.curg != at {
+        // Between two goroutines: execute has not yet, or gdestroy has already, changed one of the two.
+        return saved(Trust::Assumed).map(only);
+    }
+    if !m.raw.vdso_sp.is_null() && g.holds(m.raw.vdso_sp) {
+        let start = Start {
+            pc: m.raw.vdso_pc,
+            sp: m.raw.vdso_sp,
+            ..g.saved_start(Trust::Exact)
+        };
+        return Ok(only(Start { lr: 0, ..start }));
+    }
+    if g.holds(registers.sp) {
+        let in_gogo = module
+            .find(registers.pc)
+            .is_some_and(|f| module.role(&f) == Role::Gogo);
+        let pc = if in_gogo { g.sched_pc } else { registers.pc };
+        return Ok(only(Start {
+            pc,
+            sp: registers.sp,
+            lr: if in_gogo {
+                g.sched_lr
+            } else {
+                registers.lr.map_or(0, |lr| lr.0)
+            },
+            interrupted: !in_gogo,
+            is_syscall: false,
+            hi: g.hi,
+            user: None,
+            trust: Trust::Exact,
+        }));
+    }
+    if m.is_on_g0() {
+        let user = UserStack {
+            pc: g.sched_pc,
+            sp: g.sched_sp,
+            lr: g.sched_lr,
+            hi: g.hi,
+        };
+        let first = Start {
+            pc: registers.pc,
+            sp: registers.sp,
+            lr: registers.lr.map_or(0, |lr| lr.0),
+            interrupted: true,
+            is_syscall: false,
+            hi: m.g0.map_or(Addr(u64::MAX), |(_, hi)| hi),
+            user: Some(user),
+            trust: Trust::Exact,
+        };
+        return Ok(Begin {
+            first,
+            otherwise: saved(Trust::Assumed).ok(),
+        });
+    }
+    if m.is_on_gsignal() {
+        return Err("its thread is in a signal handler".into());
+    }
+    Err(format!(
+        "its thread's stack pointer {} is on no stack of the Go runtime",
+        registers.sp
+    ))
+}

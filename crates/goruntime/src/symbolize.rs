@@ -1,0 +1,167 @@
+//! From a program counter to function, file and line, inlined calls as frames of their own.
+
+use std::sync::Arc;
+
+use model::{Addr, Frame, FrameKind, Function, LinkAddr, Site};
+use rustc_hash::FxHashMap;
+
+use crate::module::Module;
+use crate::unwind::PhysicalFrame;
+
+/// Calls inlined into calls: the compiler's own are far shallower.
+const MAX_INLINED: usize = 256;
+
+/// Each program counter is looked up once; names and files are shared.
+#[derive(Debug, Default)]
+pub(crate) struct Symbolizer {
+    strings: FxHashMap<String, Arc<str>>,
+    calls: FxHashMap<Addr, Arc<[Call]>>,
+    sites: FxHashMap<(Addr, Addr), Site>,
+}
+
+/// A call as the tables tell it, inlined or physical.
+#[derive(Clone, Debug)]
+struct Call {
+    function: Function,
+    file: Arc<str>,
+    line: u32,
+    inlined: bool,
+    kind: FrameKind,
+}
+
+impl Symbolizer {
+    /// Appends the frames that a physical frame stands for, innermost first.
+    pub(crate) fn expand(
+        &mut self,
+        module: &Module,
+        physical: &PhysicalFrame,
+        frames: &mut Vec<Frame>,
+    ) {
+        let calls = match self.calls.get(&physical.lookup) {
+            Some(calls) => Arc::clone(calls),
+            None => {
+                let calls: Arc<[Call]> = self.look_up(module, physical.lookup).into();
+                self.calls.insert(physical.lookup, Arc::clone(&calls));
+                calls
+            }
+        };
+        frames.extend(calls.iter().map(|call| Frame {
+            pc: physical.pc,
+            function: call.function.clone(),
+            file: Arc::clone(&call.file),
+            line: call.line,
+            inlined: call.inlined,
+            kind: call.kind,
+            trust: physical.trust,
+        }));
+    }
+
+    /// The place a return address stands for (`g.gopc`): as in `printcreatedby1`, the physical
+    /// function and the line of the call.
+    pub(crate) fn call_site(&mut self, module: &Module, pc: Addr) -> Site {
+        let entry = module.find(pc).map(|f| module.entry(&f));
+        let lookup = if entry.is_some_and(|entry| pc > entry) {
+            Addr(pc.0 - 1)
+        } else {
+            pc
+        };
+        self.site(module, pc, lookup)
+    }
+
+    /// The place a function starts (`g.startpc`).
+    pub(crate) fn entry_site(&mut self, module: &Module, pc: Addr) -> Site {
+        self.site(module, pc, pc)
+    }
+
+    fn site(&mut self, module: &Module, pc: Addr, lookup: Addr) -> Site {
+        if let Some(site) = self.sites.get(&(pc, lookup)) {
+            return site.clone();
+        }
+        let found = module.find(pc);
+        let function = found.map(|f| Function {
+            name: self.intern(f.name()),
+            entry: module.entry(&f),
+        });
+        let place = found
+            .zip(module.text_offset(lookup))
+            .and_then(|(f, at)| f.file_line(at));
+        let (file, line) = place.unwrap_or_else(|| ("?".to_owned(), 0));
+        let site = Site {
+            pc,
+            function,
+            file: self.intern(file),
+            line,
+        };
+        self.sites.insert((pc, lookup), site.clone());
+        site
+    }
+
+    /// `runtime/symtabinl.go`, `inlineUnwinder`.
+    fn look_up(&mut self, module: &Module, lookup: Addr) -> Vec<Call> {
+        let mut calls = Vec::new();
+        let (Some(mut at), Some(func)) = (module.text_offset(lookup), module.find(lookup)) else {
+            return calls;
+        };
+        let entry = module.entry(&func);
+        let kind = |id: u8| {
+            if id == module.wrapper_id {
+                FrameKind::Wrapper
+            } else {
+                FrameKind::Normal
+            }
+        };
+        let tree = func
+            .inline_tree()
+            .map(|offset| LinkAddr(module.gofunc.0.wrapping_add(u64::from(offset))));
+        for _ in 0..MAX_INLINED {
+            let inlined = tree
+                .zip(func.inline_index(at))
+                .and_then(|(tree, index)| module.binary.inlined_call(tree, index));
+            let Some(call) = inlined else { break };
+            let name = module.binary.pclntab.name(call.name).unwrap_or(b"?");
+            let name = String::from_utf8_lossy(name).into_owned();
+            calls.push(self.call(func.file_line(at), name, entry, true, kind(call.func_id)));
+            at = func.entry.wrapping_add(call.parent_pc);
+        }
+        calls.push(self.call(
+            func.file_line(at),
+            func.name(),
+            entry,
+            false,
+            kind(func.func_id),
+        ));
+        calls
+    }
+
+    fn call(
+        &mut self,
+        place: Option<(String, u32)>,
+        name: String,
+        entry: Addr,
+        inlined: bool,
+        kind: FrameKind,
+    ) -> Call {
+        let (file, line) = place.unwrap_or_else(|| ("?".to_owned(), 0));
+        let function = Function {
+            name: self.intern(name),
+            entry,
+        };
+        Call {
+            function,
+            file: self.intern(file),
+            line,
+            inlined,
+            kind,
+        }
+    }
+
+    /// One shared copy of a string.
+    pub(crate) fn intern(&mut self, text: String) -> Arc<str> {
+        if let Some(shared) = self.strings.get(&text) {
+            return Arc::clone(shared);
+        }
+        let shared: Arc<str> = Arc::from(text.as_str());
+        self.strings.insert(text, Arc::clone(&shared));
+        shared
+    }
+}

@@ -1,0 +1,228 @@
+//! From one physical frame to the next, by pclntab and the runtime's own rules.
+//!
+//! Source: `runtime/traceback.go` of Go 1.27, `(*unwinder).initAt`, `resolveInternal`, `next`;
+//! the rules are the same since Go 1.21. No frame pointers and no DWARF are needed.
+
+use gobinary::Func;
+use model::{Addr, Arch, Trust};
+use rustc_hash::FxHashMap;
+use target::ReadMemory;
+
+use crate::module::{Module, Role};
+
+/// Where a walk begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    pub pc: Addr,
+    pub sp: Addr,
+    /// Link register; 0 where there is none or it was saved on the stack.
+    pub lr: u64,
+    /// Whether `pc` is where a thread was interrupted, and no return address.
+    pub interrupted: bool,
+    /// Whether these are `syscallpc` and `syscallsp`: taken before the function moved its stack pointer.
+    pub is_syscall: bool,
+    /// One past the highest address of the stack.
+    pub hi: Addr,
+    /// For a walk that begins on a system stack: what the goroutine it works for had saved.
+    pub user: Option<UserStack>,
+    /// How far the state itself can be trusted.
+    pub trust: Trust,
+}
+
+/// The saved state of a goroutine whose thread is on its system stack (`curg.sched`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UserStack {
+    pub pc: Addr,
+    pub sp: Addr,
+    pub lr: u64,
+    pub hi: Addr,
+}
+
+/// A physical frame.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct PhysicalFrame {
+    /// What a traceback prints as `pc=`.
+    pub pc: Addr,
+    /// The address to look up: inside the call instruction, unless the frame was interrupted.
+    pub lookup: Addr,
+    pub trust: Trust,
+}
+
+/// What the tables say of one program counter; worth keeping, for stacks repeat themselves.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    entry: Addr,
+    /// Stack pointer to frame end, in bytes, without the return address on amd64.
+    delta: Option<u32>,
+    has_frame_info: bool,
+    top: bool,
+    writes_sp: bool,
+    role: Role,
+}
+
+/// The rules for the program counters seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct Unwinder {
+    rules: FxHashMap<Addr, Option<Rule>>,
+}
+
+impl Unwinder {
+    fn rule(&mut self, module: &Module, pc: Addr) -> Option<Rule> {
+        *self.rules.entry(pc).or_insert_with(|| {
+            let offset = module.text_offset(pc)?;
+            let func: Func<'_> = module.binary.pclntab.find(offset)?;
+            Some(Rule {
+                entry: module.entry(&func),
+                delta: func.sp_delta(offset),
+                has_frame_info: func.has_frame_info(),
+                top: func.is_top_frame(),
+                writes_sp: func.writes_sp(),
+                role: module.role(&func),
+            })
+        })
+    }
+
+    /// Appends the frames from `start` outwards. `Err` says why the walk ended before the
+    /// goroutine's beginning; the frames up to there are right.
+    pub(crate) fn walk(
+        &mut self,
+        module: &Module,
+        mem: &dyn ReadMemory,
+        start: &Start,
+        max_frames: usize,
+        frames: &mut Vec<PhysicalFrame>,
+    ) -> Result<(), String> {
+        let uses_lr = module.binary.arch == Arch::Arm64;
+        let word = |at: Addr| mem.read_u64(at).map_err(|why| why.to_string());
+        let Start {
+            mut pc,
+            mut sp,
+            mut lr,
+            mut hi,
+            mut trust,
+            ..
+        } = *start;
+        let mut user = start.user;
+        let mut trap = start.interrupted;
+        let mut innermost = true;
+        if pc.is_null() {
+            // A call of a nil function: go on with the caller.
+            pc = Addr(word(sp)?);
+            lr = 0;
+            trap = false;
+            if !uses_lr {
+                sp = offset(sp, 8)?;
+            }
+        }
+        let mut rule = self
+            .rule(module, pc)
+            .ok_or_else(|| format!("{pc} is not in the Go program's text"))?;
+        for _ in 0..max_frames {
+            // Only what ran is exact: an interrupted function that switches stacks may be
+            // half-way through, and its tables do not tell.
+            let mut writes_sp = rule.writes_sp
+                && rule.role != Role::Cgocallback
+                && !(innermost && start.is_syscall);
+            if let Some(saved) = user {
+                match rule.role {
+                    Role::Morestack => {
+                        // It will not return: newstack goes on at the saved place.
+                        user = None;
+                        (pc, sp, lr, hi) = (saved.pc, saved.sp, saved.lr, saved.hi);
+                        trap = false;
+                        rule = self
+                            .rule(module, pc)
+                            .ok_or_else(|| format!("{pc} is not in the Go program's text"))?;
+                        writes_sp = rule.writes_sp;
+                    }
+                    // On arm64 the stack has not been switched yet (or already been switched
+                    // back) where the function has no frame.
+                    Role::Systemstack if uses_lr && rule.delta == Some(0) => writes_sp = false,
+                    Role::Systemstack => {
+                        user = None;
+                        (sp, hi) = (saved.sp, saved.hi);
+                        writes_sp = false;
+                    }
+                    _ => {}
+                }
+            }
+            let lookup = if trap || pc <= rule.entry {
+                pc
+            } else {
+                Addr(pc.0 - 1)
+            };
+            frames.push(PhysicalFrame { pc, lookup, trust });
+            if rule.top {
+                return Ok(());
+            }
+            let name = || module.find(pc).map_or_else(|| "?".into(), |f| f.name());
+            if !rule.has_frame_info {
+                return Err(format!("{} has no frame information", name()));
+            }
+            let delta = rule
+                .delta
+                .ok_or_else(|| format!("{} has no frame size at {pc}", name()))?;
+            let fp = offset(sp, u64::from(delta) + if uses_lr { 0 } else { 8 })?;
+            if fp > hi {
+                return Err(format!(
+                    "the frame of {} reaches over the end of the stack",
+                    name()
+                ));
+            }
+            if writes_sp {
+                // On the goroutine's own stack an interrupted switch has not happened yet.
+                if !(innermost && trap && start.user.is_none()) {
+                    return Err(format!("{} switches stacks", name()));
+                }
+                trust = Trust::Assumed;
+            }
+            if uses_lr {
+                if (innermost && sp < fp) || lr == 0 {
+                    lr = word(sp)?;
+                }
+            } else {
+                lr = word(Addr(fp.0 - 8))?;
+            }
+            if lr == 0 {
+                return Err(format!("{} has no caller", name()));
+            }
+            let mut caller = Addr(lr);
+            if caller == pc && fp == sp {
+                return Err(format!("the walk makes no progress at {pc}"));
+            }
+            trap = matches!(
+                rule.role,
+                Role::Sigpanic | Role::AsyncPreempt | Role::DebugCall
+            );
+            (lr, sp) = (0, fp);
+            let mut next = self.rule(module, caller);
+            if uses_lr && trap {
+                // The signal handler saved the link register before it faked the call.
+                let saved = word(sp)?;
+                sp = offset(sp, 16)?;
+                match next {
+                    None => {
+                        caller = Addr(saved);
+                        next = self.rule(module, caller);
+                    }
+                    Some(rule) if rule.delta == Some(0) => lr = saved,
+                    Some(_) => {}
+                }
+            }
+            rule = next.ok_or_else(|| {
+                format!(
+                    "{} returns to {caller}, which is not in the Go program's text",
+                    name()
+                )
+            })?;
+            pc = caller;
+            innermost = false;
+        }
+        Err(format!("more than {max_frames} frames"))
+    }
+}
+
+fn offset(at: Addr, bytes: u64) -> Result<Addr, String> {
+    at.checked_add(bytes)
+        .ok_or_else(|| format!("a stack pointer of {at}"))
+}
