@@ -51,6 +51,16 @@ impl BuildInfo {
         Some(info)
     }
 
+    /// The main module as `path@version`.
+    pub fn main_at_version(&self) -> Option<String> {
+        self.main
+            .as_ref()
+            .map(|(path, version)| match version.as_str() {
+                "" => path.clone(),
+                version => format!("{path}@{version}"),
+            })
+    }
+
     fn read_modinfo(&mut self, text: &str) {
         for line in text.lines() {
             let mut columns = line.split('\t');

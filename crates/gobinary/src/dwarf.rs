@@ -4,13 +4,19 @@
 //! `runtime` (`cmd/link/internal/ld/dwarf.go`, `dwarfGenerateDebugInfo`), so only
 //! units of that name are looked into.
 
-use gimli::{AttributeValue, DebugInfoOffset, DwAt, EndianSlice, LittleEndian, Unit, UnitOffset};
+use std::sync::Arc;
+
+use gimli::{
+    Abbreviations, AttributeValue, DebugInfoOffset, DwAt, EndianSlice, LittleEndian, UnitHeader,
+    UnitOffset,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::types::{Field, Shape, Type, TypeId, TypeTable};
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 type Dwarf<'a> = gimli::Dwarf<Slice<'a>>;
+type Entry<'a> = gimli::DebuggingInformationEntry<Slice<'a>>;
 
 /// Typedefs of typedefs, structs in structs; the runtime's are far shallower.
 const MAX_DEPTH: usize = 64;
@@ -28,12 +34,17 @@ pub(crate) fn read_types<'a>(
     let mut table = TypeTable::default();
     let mut headers = dwarf.units();
     while let Some(header) = headers.next()? {
-        let unit = dwarf.unit(header)?;
-        if unit.name.is_none_or(|name| name.slice() != b"runtime") {
+        // Not `dwarf.unit`: that wants the line tables, which nobody else needs.
+        let abbreviations = dwarf.abbreviations(&header)?;
+        let unit = Unit {
+            dwarf: &dwarf,
+            header,
+            abbreviations,
+        };
+        if unit.name()? != Some(b"runtime") {
             continue;
         }
         let mut reader = TypeReader {
-            dwarf: &dwarf,
             unit: &unit,
             table: &mut table,
             seen: FxHashMap::default(),
@@ -47,9 +58,47 @@ pub(crate) fn read_types<'a>(
     Ok(table)
 }
 
+/// A compilation unit.
+struct Unit<'d, 'a> {
+    dwarf: &'d Dwarf<'a>,
+    header: UnitHeader<Slice<'a>>,
+    abbreviations: Arc<Abbreviations>,
+}
+
+impl<'a> Unit<'_, 'a> {
+    fn name(&self) -> Result<Option<&'a [u8]>, gimli::Error> {
+        let mut entries = self.header.entries(&self.abbreviations);
+        Ok(entries.next_dfs()?.and_then(|root| self.entry_name(root)))
+    }
+
+    /// Go writes names into the entries themselves; tools that shrink DWARF move them out.
+    fn entry_name(&self, entry: &Entry<'a>) -> Option<&'a [u8]> {
+        match entry.attr_value(gimli::DW_AT_name)? {
+            AttributeValue::String(name) => Some(name.slice()),
+            AttributeValue::DebugStrRef(at) => {
+                self.dwarf.debug_str.get_str(at).ok().map(|s| s.slice())
+            }
+            AttributeValue::DebugLineStrRef(at) => self
+                .dwarf
+                .debug_line_str
+                .get_str(at)
+                .ok()
+                .map(|s| s.slice()),
+            _ => None,
+        }
+    }
+
+    fn entry(&self, at: UnitOffset) -> Result<Entry<'a>, gimli::Error> {
+        self.header.entry(&self.abbreviations, at)
+    }
+
+    fn tree(&self, at: UnitOffset) -> Result<gimli::EntriesTree<'_, Slice<'a>>, gimli::Error> {
+        self.header.entries_tree(&self.abbreviations, Some(at))
+    }
+}
+
 struct TypeReader<'u, 'a> {
-    dwarf: &'u Dwarf<'a>,
-    unit: &'u Unit<Slice<'a>>,
+    unit: &'u Unit<'u, 'a>,
     table: &'u mut TypeTable,
     seen: FxHashMap<UnitOffset, TypeId>,
 }
@@ -59,20 +108,25 @@ impl<'a> TypeReader<'_, 'a> {
     /// type has a typedef of the same name beside it; either leads to the same layout.
     fn find(&self, wanted: &FxHashSet<&[u8]>) -> Result<Vec<(String, UnitOffset)>, gimli::Error> {
         let mut found = Vec::new();
-        let mut entries = self.unit.entries();
-        entries.next_dfs()?;
-        while let Some(entry) = entries.next_sibling()? {
-            if matches!(
+        let mut tree = self
+            .unit
+            .header
+            .entries_tree(&self.unit.abbreviations, None)?;
+        let mut children = tree.root()?.children();
+        while let Some(child) = children.next()? {
+            let entry = child.entry();
+            if !matches!(
                 entry.tag(),
                 gimli::DW_TAG_structure_type | gimli::DW_TAG_typedef
             ) {
-                let Some(value) = entry.attr_value(gimli::DW_AT_name) else {
-                    continue;
-                };
-                let name = self.dwarf.attr_string(self.unit, value)?;
-                if wanted.contains(name.slice()) {
-                    found.push((name.to_string_lossy().into_owned(), entry.offset()));
-                }
+                continue;
+            }
+            if let Some(name) = self
+                .unit
+                .entry_name(entry)
+                .filter(|name| wanted.contains(name))
+            {
+                found.push((String::from_utf8_lossy(name).into_owned(), entry.offset()));
             }
         }
         Ok(found)
@@ -87,14 +141,12 @@ impl<'a> TypeReader<'_, 'a> {
             return Ok(None);
         }
         let entry = self.unit.entry(offset)?;
-        let name = match entry.attr_value(gimli::DW_AT_name) {
-            Some(value) => self
-                .dwarf
-                .attr_string(self.unit, value)?
-                .to_string_lossy()
-                .into_owned(),
-            None => String::new(),
-        };
+        let name = self
+            .unit
+            .entry_name(&entry)
+            .map(String::from_utf8_lossy)
+            .unwrap_or_default()
+            .into_owned();
         let number = |at: DwAt| entry.attr_value(at).and_then(|v| v.udata_value());
         let size = number(gimli::DW_AT_byte_size);
         let target = entry
@@ -154,21 +206,17 @@ impl<'a> TypeReader<'_, 'a> {
 
     fn fields(&mut self, offset: UnitOffset, depth: usize) -> Result<Vec<Field>, gimli::Error> {
         let mut members = Vec::new();
-        let mut tree = self.unit.entries_tree(Some(offset))?;
+        let mut tree = self.unit.tree(offset)?;
         let mut children = tree.root()?.children();
         while let Some(child) = children.next()? {
             let entry = child.entry();
             if entry.tag() != gimli::DW_TAG_member {
                 continue;
             }
-            let name = match entry.attr_value(gimli::DW_AT_name) {
-                Some(value) => self
-                    .dwarf
-                    .attr_string(self.unit, value)?
-                    .to_string_lossy()
-                    .into_owned(),
-                None => continue,
+            let Some(name) = self.unit.entry_name(entry) else {
+                continue;
             };
+            let name = String::from_utf8_lossy(name).into_owned();
             let at = match entry.attr_value(gimli::DW_AT_data_member_location) {
                 Some(AttributeValue::Exprloc(expression)) => plus_uconst(expression),
                 Some(value) => value.udata_value(),
@@ -191,7 +239,7 @@ impl<'a> TypeReader<'_, 'a> {
     }
 
     fn array_count(&self, offset: UnitOffset) -> Result<u64, gimli::Error> {
-        let mut tree = self.unit.entries_tree(Some(offset))?;
+        let mut tree = self.unit.tree(offset)?;
         let mut children = tree.root()?.children();
         while let Some(child) = children.next()? {
             let entry = child.entry();

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use model::{Addr, Goid, Goroutine, StackBounds, StackEnd, Status, Trust, Unreadable};
 use rustc_hash::{FxHashMap, FxHashSet};
-use target::{ReadMemory, Thread};
+use target::{CapturedMemory, ReadMemory, Thread};
 
 use crate::capture::{list_gs, read_g_addresses};
 use crate::error::CaptureError;
 use crate::labels;
 use crate::limits::Limits;
 use crate::machine::{Machine, list_ms};
-use crate::module::Role;
+use crate::module::{Module, Role};
 use crate::runtime::Runtime;
 use crate::stacks::Stacks;
 use crate::start::{MThread, RawG, begin};
@@ -72,16 +72,12 @@ impl Decoder {
         // A list that breaks off was reported by the capture; of a core it is news.
         let (ms, _) = list_ms(mem, &runtime, &self.limits);
         let machine = Machine::read(mem, &runtime, threads, &ms, &mut diagnostics);
-        let fing_status = runtime
-            .fing_status
-            .and_then(|at| mem.read_u64(at).ok())
-            .map(|word| word & 0xffff_ffff);
         let mut sample = Sample {
             decoder: self,
             runtime: &runtime,
             mem,
             machine: &machine,
-            finalizer_runs: fing_status.is_some_and(|status| status & FING_RUNNING_FINALIZER != 0),
+            finalizer_runs: finalizer_runs(mem, &runtime),
             labels: FxHashMap::default(),
             physical: Vec::new(),
         };
@@ -180,12 +176,12 @@ impl Sample<'_> {
             g: at,
             status,
             waitreason,
-            waitsince: (g.waitsince != 0 && waits || status == Status::Syscall && g.waitsince != 0)
+            waitsince: (g.waitsince != 0 && (waits || status == Status::Syscall))
                 .then_some(g.waitsince),
             parking_on_chan: g.parking_on_chan,
             gopc: (!g.gopc.is_null()).then(|| symbolizer.call_site(module, g.gopc)),
             startpc: (!g.startpc.is_null()).then(|| symbolizer.entry_site(module, g.startpc)),
-            system: self.is_system(g),
+            system: is_system(module, g, self.finalizer_runs),
             thread,
             locked_to_thread: !g.lockedm.is_null(),
             labels,
@@ -299,20 +295,50 @@ impl Sample<'_> {
             &mut self.physical,
         )
     }
+}
 
-    /// `runtime/traceback.go`, `isSystemGoroutine(gp, false)`.
-    fn is_system(&self, g: &RawG) -> bool {
-        let module = &self.runtime.module;
-        let Some(func) = module.find(g.startpc) else {
-            return false;
-        };
-        match module.role(&func) {
-            Role::Main | Role::Corostart => false,
-            Role::RunFinalizers => !self.finalizer_runs,
-            Role::RunCleanups => !g.running_cleanups,
-            _ => func
-                .name_bytes()
-                .is_some_and(|name| name.starts_with(b"runtime.")),
-        }
+/// `runtime/traceback.go`, `isSystemGoroutine(gp, false)`.
+fn is_system(module: &Module, g: &RawG, finalizer_runs: bool) -> bool {
+    let Some(func) = module.find(g.startpc) else {
+        return false;
+    };
+    match module.role(&func) {
+        Role::Main | Role::Corostart => false,
+        Role::RunFinalizers => !finalizer_runs,
+        Role::RunCleanups => !g.running_cleanups,
+        _ => func
+            .name_bytes()
+            .is_some_and(|name| name.starts_with(b"runtime.")),
     }
+}
+
+fn finalizer_runs(mem: &dyn ReadMemory, runtime: &Runtime) -> bool {
+    let status = runtime.fing_status.and_then(|at| mem.read_u64(at).ok());
+    status.is_some_and(|word| word & FING_RUNNING_FINALIZER != 0)
+}
+
+/// Counts the program's own live goroutines, as `runtime.NumGoroutine` does. `mem` may be that
+/// of a running process; then the count is as good as any of something that moves.
+pub fn count_goroutines(
+    mem: &dyn ReadMemory,
+    runtime: &Runtime,
+    limits: &Limits,
+) -> Result<u64, CaptureError> {
+    let (list, len) = list_gs(mem, runtime, limits)?;
+    let gs = read_g_addresses(mem, list, len)?;
+    let size = runtime.g.extent();
+    let mut copy = CapturedMemory::new();
+    copy.fetch(mem, &mut gs.iter().map(|&g| (g, size)).collect());
+    let finalizer_runs = finalizer_runs(mem, runtime);
+    let is_own = |&g: &Addr| {
+        let g = copy
+            .slice(g, size)
+            .ok()
+            .and_then(|bytes| RawG::parse(&runtime.g, bytes));
+        g.is_some_and(|g| {
+            !matches!(g.status(), None | Some(Status::Dead))
+                && !is_system(&runtime.module, &g, finalizer_runs)
+        })
+    };
+    Ok(gs.iter().filter(|g| is_own(g)).count() as u64)
 }

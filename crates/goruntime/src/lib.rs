@@ -21,7 +21,7 @@ mod unwind;
 mod values;
 
 pub use capture::{Capture, capture};
-pub use decode::{Decoded, Decoder};
+pub use decode::{Decoded, Decoder, count_goroutines};
 pub use error::{CaptureError, LoadError};
 pub use limits::Limits;
 pub use runtime::Runtime;

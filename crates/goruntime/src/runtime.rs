@@ -104,16 +104,6 @@ impl Runtime {
     pub fn diagnostics(&self) -> &[String] {
         &self.diagnostics
     }
-
-    /// How many entries `runtime.allgs` has now. Of a running process this is one aligned
-    /// word that only grows, so it may be read without a stop.
-    pub fn count_goroutines(&self, mem: &dyn ReadMemory) -> Result<u64, LoadError> {
-        mem.read_u64(self.allglen).map_err(|why| LoadError::Read {
-            what: contract::ALLGLEN,
-            at: self.allglen,
-            why,
-        })
-    }
 }
 
 fn load_module(

@@ -1,1 +1,12 @@
-//! (being written)
+//! Opens a target and yields snapshots of it.
+//!
+//! All that can be done without stopping the target is done when it is opened; a sample
+//! is a stop, a copy, and then, with the target running again, the decoding.
+
+mod error;
+mod list;
+mod session;
+
+pub use error::{Error, ErrorKind};
+pub use list::{GoProcess, go_processes};
+pub use session::{Options, Session};

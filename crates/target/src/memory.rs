@@ -24,6 +24,9 @@ pub enum ReadError {
     /// The target ended, or replaced itself by another program.
     #[error("the process is gone")]
     Gone,
+    /// The target runs again: the longest pause that was allowed is over.
+    #[error("the process was let go on before this was read")]
+    LetGo,
     /// Reading its memory is not allowed.
     #[error("not permitted to read the target's memory")]
     NotPermitted,

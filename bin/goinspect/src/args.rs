@@ -1,0 +1,199 @@
+//! The command line: raw arguments to meaning, in one place.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use model::{Filter, Pid};
+
+use crate::failure::Failure;
+
+/// Shows what every goroutine of a running Go program is doing, and why, from outside:
+/// no code change, no endpoint, no restart.
+///
+/// The program is stopped for a few milliseconds, copied from, and let go on. Nothing is ever
+/// written to it.
+#[derive(Parser, Debug)]
+#[command(name = "goinspect", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What all commands understand.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 a defect of goinspect, 2 the command line, 3 no such process or file,
+4 not allowed, 5 not a Go program or not a supported one, 6 a damaged or foreign file,
+7 the process ended or replaced itself meanwhile.";
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Watch the goroutines of a process in the terminal.
+    Attach(Attach),
+    /// Take one snapshot and print it.
+    Snapshot(Snapshot),
+    /// List the Go processes on this machine.
+    Ps,
+}
+
+/// `goinspect attach`.
+#[derive(ClapArgs, Debug)]
+pub struct Attach {
+    /// The process to watch: its ID.
+    pub target: String,
+    /// Time between two samples: 500ms, 1s, 1m.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    pub interval: Duration,
+}
+
+/// `goinspect snapshot`.
+#[derive(ClapArgs, Debug)]
+pub struct Snapshot {
+    /// The process to look at: its ID.
+    pub target: String,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    pub format: Format,
+    /// Write to this file instead of stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The formats of a snapshot.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Everything, for programs to read (docs/SCHEMA.md).
+    Json,
+    /// Groups of identical stack and state, largest first.
+    Summary,
+}
+
+/// Options that all commands understand.
+#[derive(ClapArgs, Debug)]
+pub struct Common {
+    /// The executable of the process, when it cannot be found or lacks debug information.
+    #[arg(long, global = true, value_name = "BIN")]
+    pub exe: Option<PathBuf>,
+    /// Only goroutines that match: goid:17 status:waiting reason:"chan receive" func:net/http
+    /// top:… created:main.main label:tenant=acme age:>5m system:true; -term negates;
+    /// a bare word matches any function name.
+    #[arg(long, global = true, value_name = "EXPR", value_parser = parse_filter)]
+    pub filter: Option<FilterArg>,
+    /// Goroutines that have ended, too.
+    #[arg(long, global = true)]
+    pub all: bool,
+    /// Whether to use colours.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Say more on stderr.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// When to use colours.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Whether to colour what goes to stdout.
+    pub fn enabled(self) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            // https://no-color.org: set, and not empty.
+            Color::Auto => {
+                std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                    && std::io::stdout().is_terminal()
+            }
+        }
+    }
+}
+
+/// A filter and what the user wrote.
+#[derive(Clone, Debug)]
+pub struct FilterArg {
+    /// As written.
+    pub text: String,
+    /// What it means.
+    pub filter: Filter,
+}
+
+fn parse_filter(text: &str) -> Result<FilterArg, String> {
+    let filter = Filter::parse(text).map_err(|error| error.to_string())?;
+    Ok(FilterArg {
+        text: text.to_owned(),
+        filter,
+    })
+}
+
+/// `500ms`, `1s`, `1.5s`, `2m`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit() && c != '.') {
+        Some(at) => text.split_at(at),
+        None => return Err("a unit is missing: ms, s or m".to_owned()),
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("{text} does not begin with a number"))?;
+    let seconds = match unit {
+        "ms" => number / 1000.0,
+        "s" => number,
+        "m" => number * 60.0,
+        _ => return Err(format!("{unit} is no unit: use ms, s or m")),
+    };
+    if !(0.01..=86_400.0).contains(&seconds) {
+        return Err("from 10ms to 1440m".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// The process that a TARGET names.
+pub fn process(target: &str) -> Result<Pid, Failure> {
+    if let Ok(pid) = target.parse::<i32>()
+        && pid > 0
+    {
+        return Ok(Pid(pid));
+    }
+    if std::path::Path::new(target).exists() {
+        return Err(Failure::not_supported(format!(
+            "{target} is a file; this version of goinspect looks at running processes only"
+        )));
+    }
+    Err(
+        Failure::not_found(format!("{target} is neither a process ID nor a file"))
+            .hint("`goinspect ps` lists the Go processes on this machine"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["1", "s", "0s", "1h", "-1s", "NaNs", ""] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The project's chores: Go toolchains, the demo, the tests.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program's output is its printing"
+)]
+
+mod cargo;
+mod demo;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use fixtures::{FixtureError, Toolchain};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build and start the demo program, and attach goinspect to it.
+    Demo {
+        /// The Go version to build it with (default: whatever is nearest).
+        #[arg(long, value_name = "VERSION")]
+        go: Option<String>,
+        /// Print a summary even in a terminal.
+        #[arg(long)]
+        no_ui: bool,
+    },
+    /// Run all tests.
+    Test {
+        /// With all Go versions, as CI does, and not just the newest and the oldest.
+        #[arg(long)]
+        full: bool,
+        /// Passed on to `cargo test --workspace`.
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Print the path of a Go toolchain's go command, fetching the toolchain if need be.
+    Go {
+        /// Like 1.27 or 1.27.3.
+        version: String,
+    },
+}
+
+/// Why a chore could not be done.
+#[derive(Debug, thiserror::Error)]
+enum ChoreError {
+    #[error(transparent)]
+    Fixture(#[from] FixtureError),
+    #[error("cannot run {program}: {why}")]
+    Run {
+        program: String,
+        why: std::io::Error,
+    },
+    #[error("cargo could not build {0}")]
+    Cargo(&'static str),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Demo { go, no_ui } => demo::demo(go.as_deref(), no_ui),
+        Chore::Test { full, args } => test::test(full, &args),
+        Chore::Go { version } => go(&version),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn go(version: &str) -> Result<ExitCode, ChoreError> {
+    println!("{}", Toolchain::obtain(version)?.go().display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line about what takes time now.
+fn progress(what: &str) {
+    eprintln!("xtask: {what}");
+}

@@ -1,0 +1,139 @@
+//! A running process from which samples are taken.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use goruntime::{Decoder, Limits, Runtime, capture};
+use model::{
+    BuildInfo, CaptureInfo, LayoutSource, Pid, Snapshot, SymbolSource, TargetInfo, TargetKind,
+};
+use ptrace::{Presence, Process, StopLimits};
+use target::Target;
+
+use crate::error::{Error, ErrorKind};
+
+/// How to open a target and what to take of it.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The executable to use instead of the one the process names.
+    pub exe: Option<PathBuf>,
+    /// Whether goroutines that have ended are wanted, too.
+    pub dead: bool,
+    /// Caps on what a target can make large.
+    pub limits: Limits,
+}
+
+/// An opened process. Between two samples it is neither stopped nor traced.
+pub struct Session {
+    process: Process,
+    runtime: Arc<Runtime>,
+    decoder: Decoder,
+    options: Options,
+    build: BuildInfo,
+}
+
+impl Session {
+    /// Opens a process and reads of its executable what every sample will need.
+    pub fn open(pid: Pid, options: Options) -> Result<Session, Error> {
+        let process = Process::open(pid)?;
+        let subject = format!("process {pid} ({})", process.exe_path().display());
+        let file = match &options.exe {
+            None => process.open_exe()?,
+            Some(path) => File::open(path).map_err(|why| {
+                Error::new(
+                    ErrorKind::NotFound,
+                    format!("cannot open {}: {why}", path.display()),
+                )
+            })?,
+        };
+        let load = || -> Result<Runtime, Error> {
+            let binary = Arc::new(Runtime::open_binary(file)?);
+            Ok(Runtime::load(binary, &process, process.entry_address()?)?)
+        };
+        let runtime = match load() {
+            Ok(runtime) => Arc::new(runtime),
+            // A process that went away half-way leaves all sorts of traces: name the cause.
+            Err(error) => return Err(gone(&process).unwrap_or_else(|| error.on(subject))),
+        };
+        let build = build_info(&runtime);
+        let decoder = Decoder::new(Arc::clone(&runtime), options.limits);
+        Ok(Session {
+            process,
+            runtime,
+            decoder,
+            options,
+            build,
+        })
+    }
+
+    /// Stops the process, copies, lets it go on, and decodes what was copied.
+    pub fn sample(&mut self) -> Result<Snapshot, Error> {
+        let stopped = self.process.stop(&StopLimits::default())?;
+        let captured_at = SystemTime::now();
+        let nanotime = stopped.monotonic_ns();
+        let captured = capture(&stopped, &self.runtime, &self.options.limits);
+        let mut diagnostics = stopped.diagnostics().to_vec();
+        let pause = stopped.resume();
+        let captured = match captured {
+            Ok(captured) => captured,
+            Err(error) => return Err(gone(&self.process).unwrap_or_else(|| error.into())),
+        };
+        diagnostics.extend(pause.diagnostics);
+        diagnostics.extend(captured.diagnostics);
+        let decoded =
+            self.decoder
+                .decode(&captured.memory, &captured.threads, self.options.dead)?;
+        diagnostics.extend(decoded.diagnostics);
+        Ok(Snapshot {
+            captured_at,
+            target: TargetInfo {
+                kind: TargetKind::Process,
+                pid: Some(self.process.pid()),
+                exe: Some(self.process.exe_path().to_owned()),
+                core: None,
+                arch: self.runtime.binary().arch.goarch(),
+                threads: captured.threads.len(),
+            },
+            build: self.build.clone(),
+            capture: CaptureInfo {
+                pause: Some(pause.duration),
+                bytes_read: captured.memory.bytes(),
+                nanotime,
+                consistent: true,
+            },
+            goroutines: decoded.goroutines,
+            unreadable: decoded.unreadable,
+            diagnostics,
+        })
+    }
+}
+
+/// The error to report if the process is not what it was.
+fn gone(process: &Process) -> Option<Error> {
+    let pid = process.pid();
+    match process.presence() {
+        Presence::Same => None,
+        Presence::Exited => Some(Error::new(
+            ErrorKind::Gone,
+            format!("process {pid} ended while it was being read"),
+        )),
+        Presence::Replaced => Some(Error::new(
+            ErrorKind::Gone,
+            format!("process {pid} replaced itself by another program while it was being read"),
+        )),
+    }
+}
+
+fn build_info(runtime: &Runtime) -> BuildInfo {
+    let build = &runtime.binary().build;
+    BuildInfo {
+        go_version: build.go_version.clone(),
+        path: build.path.clone(),
+        main: build.main_at_version(),
+        settings: build.settings.clone(),
+        layout: LayoutSource::Dwarf,
+        symbols: SymbolSource::Symtab,
+    }
+}
