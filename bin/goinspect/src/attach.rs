@@ -1,10 +1,129 @@
-//! `goinspect attach`.
+//! `goinspect attach`: the terminal UI, and the thread that takes its samples.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sampler::{ErrorKind, Session};
+use signal_hook::consts::{SIGHUP, SIGTERM};
+use signal_hook::iterator::Signals;
+use tui::{Feed, FeedEvent, Request, UiError, UiOptions};
 
 use crate::args::{self, Common};
 use crate::failure::Failure;
+use crate::snapshot::options;
 
-/// Opens the terminal UI.
-pub fn run(command: &args::Attach, _common: &Common) -> Result<(), Failure> {
-    let _ = args::process(&command.target)?;
-    Err(Failure::internal("attach is being written"))
+/// Watches a process until the user leaves.
+pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
+    let pid = args::process(&command.target)?;
+    // What is wrong with the target is said before the terminal is taken over.
+    let mut session = Session::open(pid, options(common))?;
+    let first = session.sample()?;
+    let title = match &first.target.exe {
+        Some(exe) => exe.file_name().unwrap_or(exe.as_os_str()).to_string_lossy().into_owned(),
+        None => String::new(),
+    };
+    let (events, shown) = mpsc::channel();
+    let (requests, asked) = mpsc::channel();
+    leave_on_signals(events.clone())?;
+    let interval = command.interval;
+    let sampler = thread::Builder::new()
+        .name("goinspect-sampler".to_owned())
+        .spawn(move || {
+            if events.send(FeedEvent::Snapshot(Arc::new(first))).is_ok() {
+                Sampling { session, events, asked, interval, paused: false }.run();
+            }
+        })
+        .map_err(|why| Failure::internal(format!("cannot start a thread: {why}")))?;
+    let ui = UiOptions {
+        title,
+        color: common.color.enabled(),
+        filter: common.filter.as_ref().map(|f| f.text.clone()).unwrap_or_default(),
+        interval,
+    };
+    let left = tui::run(Feed { events: shown, requests }, ui);
+    // The target goes on before goinspect says good-bye.
+    let ended = sampler.join();
+    left.map_err(|why| match why {
+        UiError::NoTerminal => Failure::command_line("attach wants a terminal for its input and output")
+            .hint("`goinspect snapshot` prints what is there once"),
+        why => Failure::internal(why.to_string()),
+    })?;
+    ended.map_err(|_| Failure::internal("the sampling thread panicked"))
+}
+
+/// Being asked to end from outside leaves the terminal as it was, too.
+fn leave_on_signals(events: Sender<FeedEvent>) -> Result<(), Failure> {
+    let cannot = |why| Failure::internal(format!("cannot watch for signals: {why}"));
+    let mut signals = Signals::new([SIGTERM, SIGHUP]).map_err(cannot)?;
+    let wait = move || {
+        if signals.forever().next().is_some() {
+            let _ = events.send(FeedEvent::Quit);
+        }
+    };
+    thread::Builder::new().name("goinspect-signals".to_owned()).spawn(wait).map_err(cannot)?;
+    Ok(())
+}
+
+/// Takes a sample each interval, and whenever one is asked for.
+struct Sampling {
+    session: Session,
+    events: Sender<FeedEvent>,
+    asked: Receiver<Request>,
+    interval: Duration,
+    paused: bool,
+}
+
+impl Sampling {
+    fn run(&mut self) {
+        let mut last = Instant::now();
+        loop {
+            let request = if self.paused {
+                self.asked.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                let next = last + self.interval;
+                self.asked.recv_timeout(next.saturating_duration_since(Instant::now()))
+            };
+            let due = match request {
+                Ok(Request::Sample) | Err(RecvTimeoutError::Timeout) => true,
+                Ok(Request::SetInterval(interval)) => {
+                    self.interval = interval;
+                    false
+                }
+                Ok(Request::Pause) => {
+                    self.paused = true;
+                    false
+                }
+                Ok(Request::Resume) => {
+                    self.paused = false;
+                    false
+                }
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if due {
+                // From its end on: a slow target is not sampled without rest.
+                let goes_on = self.sample();
+                last = Instant::now();
+                if !goes_on {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `false` if no more samples can be taken, or nobody wants them.
+    fn sample(&mut self) -> bool {
+        match self.session.sample() {
+            Ok(snapshot) => self.events.send(FeedEvent::Snapshot(Arc::new(snapshot))).is_ok(),
+            Err(error) if error.kind == ErrorKind::Gone => {
+                let _ = self.events.send(FeedEvent::Ended { message: error.message });
+                false
+            }
+            Err(error) => {
+                let failed = FeedEvent::Failed { message: error.message, hint: error.hint };
+                self.events.send(failed).is_ok()
+            }
+        }
+    }
 }

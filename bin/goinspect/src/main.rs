@@ -13,7 +13,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Args, Command};
-use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let args = Args::parse();

@@ -23,7 +23,7 @@ pub(crate) fn demo(go: Option<&str>, no_ui: bool) -> Result<ExitCode, ChoreError
 
     // Its stdin is a pipe from us, and it ends when that closes: on every way out of
     // here, Ctrl-C and kill -9 included, it does not outlive us.
-    let program = Program::start(&executable, [] as [&str; 0])?;
+    let program = Program::start(&executable, &[])?;
     let pid = program.pid().to_string();
     progress(&format!("the demo runs as process {pid}"));
 

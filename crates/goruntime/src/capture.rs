@@ -142,15 +142,19 @@ pub fn capture(
             }
         }
     }
-    for m in machine
-        .by_addr
-        .values()
-        .filter(|m| !m.raw.curg.is_null() && m.is_on_g0())
-    {
-        if let (Some(registers), Some((_, hi))) = (m.registers, m.g0) {
-            let bytes = (hi.0 - registers.sp.0).min(limits.system_stack_bytes);
-            ranges.push((registers.sp, bytes as usize));
-        }
+    // Threads that work for a goroutine on their system stack or in a signal handler.
+    for m in machine.by_addr.values().filter(|m| !m.raw.curg.is_null()) {
+        let on_system_stack = |sp: Addr| {
+            let stack = if m.g0_holds(sp) {
+                m.g0
+            } else {
+                m.gsignal.filter(|_| m.gsignal_holds(sp))
+            };
+            stack.map(|(_, hi)| (sp, (hi.0 - sp.0).min(limits.system_stack_bytes) as usize))
+        };
+        let registers = m.registers.map(|r| r.sp);
+        ranges.extend(registers.and_then(on_system_stack));
+        ranges.extend(on_system_stack(m.raw.vdso_sp));
     }
     memory.fetch(target, &mut ranges);
     if left_out > 0 {
@@ -167,18 +171,27 @@ pub fn capture(
     })
 }
 
-/// The part of a stack that is in use: the lowest of the places it may be walked from, and its size.
+/// The part of a stack that is in use: from the lowest place it may be walked from.
 fn used_stack(g: &RawG, machine: &Machine) -> Option<(Addr, u64)> {
-    let on = machine.by_addr.get(&g.m);
-    let registers = on.and_then(|m| m.registers).map(|r| r.sp);
-    let vdso = on.map(|m| m.raw.vdso_sp);
-    let candidates = [Some(g.saved_sp()), Some(g.sched_sp), registers, vdso];
-    let sp = candidates
-        .into_iter()
-        .flatten()
-        .filter(|&sp| g.holds(sp))
-        .min()?;
-    Some((sp, g.hi.0 - sp.0))
+    let sp = match machine.by_addr.get(&g.m) {
+        // Its thread is on another stack, so where it left this one is not known yet.
+        Some(m)
+            if g.status() == Some(Status::Running)
+                && !m.registers.is_some_and(|r| g.holds(r.sp)) =>
+        {
+            g.lo
+        }
+        on => {
+            let registers = on.and_then(|m| m.registers).map(|r| r.sp);
+            let candidates = [Some(g.saved_sp()), Some(g.sched_sp), registers];
+            candidates
+                .into_iter()
+                .flatten()
+                .filter(|&sp| g.holds(sp))
+                .min()?
+        }
+    };
+    (sp < g.hi).then(|| (sp, g.hi.0 - sp.0))
 }
 
 /// Labels are chains of small objects. The decoder's own reader is run over what is there,

@@ -1,10 +1,11 @@
 //! From bytes to goroutines. Runs after the target went on, or over a core file.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use model::{Addr, Goid, Goroutine, StackBounds, StackEnd, Status, Trust, Unreadable};
 use rustc_hash::{FxHashMap, FxHashSet};
-use target::{CapturedMemory, ReadMemory, Thread};
+use target::{CapturedMemory, ReadMemory, Registers, Thread};
 
 use crate::capture::{list_gs, read_g_addresses};
 use crate::error::CaptureError;
@@ -13,6 +14,7 @@ use crate::limits::Limits;
 use crate::machine::{Machine, list_ms};
 use crate::module::{Module, Role};
 use crate::runtime::Runtime;
+use crate::signal::interrupted_registers;
 use crate::stacks::Stacks;
 use crate::start::{MThread, RawG, begin};
 use crate::symbolize::Symbolizer;
@@ -159,13 +161,7 @@ impl Sample<'_> {
         let labels = self.labels(g.labels, &mut notes);
         let has_stack = !g.lo.is_null() && g.lo < g.hi;
         let (frames, stack_end, sp) = if status == Status::Dead {
-            (
-                Arc::from([]),
-                self.decoder
-                    .stacks
-                    .end(Err("the goroutine has ended".to_owned())),
-                None,
-            )
+            (Arc::from([]), StackEnd::Complete, None)
         } else {
             self.stack(at, g, m, &mut notes)
         };
@@ -251,7 +247,11 @@ impl Sample<'_> {
     ) -> (Arc<[model::Frame]>, StackEnd, Option<Addr>) {
         let module = &self.runtime.module;
         // The M that the goroutine itself names: its own curg may say otherwise for a moment.
-        let on = self.machine.by_addr.get(&g.m);
+        let on = self
+            .machine
+            .by_addr
+            .get(&g.m)
+            .map(|m| (m, self.registers(m, notes)));
         let begin = match begin(module, g, at, on) {
             Ok(begin) => begin,
             Err(why) => return (Arc::from([]), self.decoder.stacks.end(Err(why)), None),
@@ -283,16 +283,40 @@ impl Sample<'_> {
     }
 
     fn walk(&mut self, start: &Start) -> Result<(), String> {
-        self.physical.clear();
-        let Decoder {
-            unwinder, limits, ..
-        } = &mut *self.decoder;
-        unwinder.walk(
+        let Sample {
+            decoder: Decoder {
+                unwinder, limits, ..
+            },
+            runtime,
+            mem,
+            physical,
+            ..
+        } = self;
+        physical.clear();
+        unwinder.walk(&runtime.module, *mem, start, limits.frames, |visited| {
+            physical.push(visited.frame);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The registers of an M's thread outside of signal handlers.
+    fn registers(&mut self, m: &MThread, notes: &mut Vec<String>) -> Result<Registers, String> {
+        let now = m.registers.ok_or_else(|| {
+            "it is running, and its thread's registers could not be read".to_owned()
+        })?;
+        if !m.gsignal_holds(now.sp) {
+            return Ok(now);
+        }
+        notes.push(
+            "its thread is in a signal handler: the stack is the one that the signal interrupted"
+                .into(),
+        );
+        interrupted_registers(
+            &mut self.decoder.unwinder,
             &self.runtime.module,
             self.mem,
-            start,
-            limits.frames,
-            &mut self.physical,
+            m,
+            now,
         )
     }
 }

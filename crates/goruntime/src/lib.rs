@@ -14,6 +14,7 @@ mod limits;
 mod machine;
 mod module;
 mod runtime;
+mod signal;
 mod stacks;
 mod start;
 mod symbolize;

@@ -43,12 +43,18 @@ pub(crate) enum Role {
     DebugCall,
     /// On a system stack: the goroutine's own goes on where the scheduler saved it.
     Morestack,
+    /// On a system stack: the goroutine's own goes on where it saved it.
+    Mcall,
     /// On a system stack: the goroutine's own goes on where the scheduler saved it.
     Systemstack,
     /// Sets the stack pointer, but both stacks can be unwound through it.
     Cgocallback,
+    /// Called by functions that are about to switch stacks, and have not yet.
+    GosaveSystemstackSwitch,
     /// Jumps into a goroutine.
     Gogo,
+    /// Called by the kernel for a signal; what was interrupted lies behind its frame.
+    Sigtramp,
 }
 
 fn role_of(name: &[u8]) -> Option<Role> {
@@ -64,9 +70,12 @@ fn role_of(name: &[u8]) -> Option<Role> {
         b"runtime.asyncPreempt" => Role::AsyncPreempt,
         b"runtime.debugCallV2" => Role::DebugCall,
         b"runtime.morestack" => Role::Morestack,
+        b"runtime.mcall" => Role::Mcall,
         b"runtime.systemstack" => Role::Systemstack,
         b"runtime.cgocallback" => Role::Cgocallback,
+        b"gosave_systemstack_switch" => Role::GosaveSystemstackSwitch,
         b"runtime.gogo" | b"gogo" => Role::Gogo,
+        b"runtime.sigtramp" | b"runtime.cgoSigtramp" => Role::Sigtramp,
         _ => return None,
     })
 }

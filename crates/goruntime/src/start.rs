@@ -139,21 +139,14 @@ pub(crate) struct MThread {
 }
 
 impl MThread {
-    fn is_on(&self, stack: Option<(Addr, Addr)>) -> bool {
-        match (stack, self.registers) {
-            (Some((lo, hi)), Some(registers)) => lo <= registers.sp && registers.sp < hi,
-            _ => false,
-        }
+    /// Whether `sp` is on its system stack.
+    pub(crate) fn g0_holds(&self, sp: Addr) -> bool {
+        self.g0.is_some_and(|(lo, hi)| lo <= sp && sp < hi)
     }
 
-    /// Whether its thread is on its system stack.
-    pub(crate) fn is_on_g0(&self) -> bool {
-        self.is_on(self.g0)
-    }
-
-    /// Whether its thread is on its signal stack.
-    pub(crate) fn is_on_gsignal(&self) -> bool {
-        self.is_on(self.gsignal)
+    /// Whether `sp` is on its signal stack.
+    pub(crate) fn gsignal_holds(&self, sp: Addr) -> bool {
+        self.gsignal.is_some_and(|(lo, hi)| lo <= sp && sp < hi)
     }
 }
 
@@ -164,13 +157,14 @@ pub(crate) struct Begin {
     pub otherwise: Option<Start>,
 }
 
-/// Where the stack of a live goroutine begins. `m` is the M it is on, if it is on one.
+/// Where the stack of a live goroutine begins. `m` is the M it is on, if it is on one, with the
+/// registers that its thread has, or had before a signal interrupted it.
 /// `Err` says why that cannot be known.
 pub(crate) fn begin(
     module: &Module,
     g: &RawG,
     at: Addr,
-    m: Option<&MThread>,
+    m: Option<(&MThread, Result<Registers, String>)>,
 ) -> Result<Begin, String> {
     let only = |first| Begin {
         first,
@@ -192,71 +186,60 @@ pub(crate) fn begin(
     if g.status() != Some(Status::Running) || !g.syscallsp.is_null() {
         return saved(Trust::Exact).map(only);
     }
-    let Some(m) = m else {
+    let Some((m, registers)) = m else {
         return Err("it is running, but no thread of the program says it runs it".into());
-    };
-    let Some(registers) = m.registers else {
-        return Err("it is running, and its thread's registers could not be read".into());
     };
     if m.raw.curg != at {
         // Between two goroutines: execute has not yet, or gdestroy has already, changed one of the two.
         return saved(Trust::Assumed).map(only);
     }
-    if !m.raw.vdso_sp.is_null() && g.holds(m.raw.vdso_sp) {
-        let start = Start {
-            pc: m.raw.vdso_pc,
-            sp: m.raw.vdso_sp,
-            ..g.saved_start(Trust::Exact)
-        };
-        return Ok(only(Start { lr: 0, ..start }));
-    }
-    if g.holds(registers.sp) {
-        let in_gogo = module
+    let registers = registers?;
+    let lr = registers.lr.map_or(0, |lr| lr.0);
+    let in_gogo = || {
+        module
             .find(registers.pc)
-            .is_some_and(|f| module.role(&f) == Role::Gogo);
-        let pc = if in_gogo { g.sched_pc } else { registers.pc };
-        return Ok(only(Start {
-            pc,
-            sp: registers.sp,
-            lr: if in_gogo {
-                g.sched_lr
-            } else {
-                registers.lr.map_or(0, |lr| lr.0)
-            },
-            interrupted: !in_gogo,
-            is_syscall: false,
-            hi: g.hi,
-            user: None,
-            trust: Trust::Exact,
-        }));
+            .is_some_and(|f| module.role(&f) == Role::Gogo)
+    };
+    // The vDSO is no part of the program: whoever calls it leaves a note where it did so.
+    let (pc, sp, lr, interrupted) = if !m.raw.vdso_sp.is_null() {
+        (m.raw.vdso_pc, m.raw.vdso_sp, 0, false)
+    } else if g.holds(registers.sp) && in_gogo() {
+        (g.sched_pc, registers.sp, g.sched_lr, false)
+    } else {
+        (registers.pc, registers.sp, lr, true)
+    };
+    let start = Start {
+        pc,
+        sp,
+        lr,
+        interrupted,
+        is_syscall: false,
+        hi: g.hi,
+        user: None,
+        trust: Trust::Exact,
+    };
+    if g.holds(sp) {
+        return Ok(only(start));
     }
-    if m.is_on_g0() {
+    if m.g0_holds(sp) {
         let user = UserStack {
             pc: g.sched_pc,
             sp: g.sched_sp,
             lr: g.sched_lr,
             hi: g.hi,
         };
+        let hi = m.g0.map_or(Addr(u64::MAX), |(_, hi)| hi);
         let first = Start {
-            pc: registers.pc,
-            sp: registers.sp,
-            lr: registers.lr.map_or(0, |lr| lr.0),
-            interrupted: true,
-            is_syscall: false,
-            hi: m.g0.map_or(Addr(u64::MAX), |(_, hi)| hi),
+            hi,
             user: Some(user),
-            trust: Trust::Exact,
+            ..start
         };
         return Ok(Begin {
             first,
             otherwise: saved(Trust::Assumed).ok(),
         });
     }
-    if m.is_on_gsignal() {
-        return Err("its thread is in a signal handler".into());
-    }
     Err(format!(
-        "its thread's stack pointer {} is on no stack of the Go runtime",
-        registers.sp
+        "its thread's stack pointer {sp} is on no stack of the Go runtime"
     ))
 }

@@ -3,6 +3,8 @@
 //! Source: `runtime/traceback.go` of Go 1.27, `(*unwinder).initAt`, `resolveInternal`, `next`;
 //! the rules are the same since Go 1.21. No frame pointers and no DWARF are needed.
 
+use std::ops::ControlFlow;
+
 use gobinary::Func;
 use model::{Addr, Arch, Trust};
 use rustc_hash::FxHashMap;
@@ -48,6 +50,15 @@ pub(crate) struct PhysicalFrame {
     pub trust: Trust,
 }
 
+/// A frame on the way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visited {
+    pub frame: PhysicalFrame,
+    pub role: Role,
+    /// Where the caller's part of the stack begins; on amd64 just above the return address.
+    pub fp: Option<Addr>,
+}
+
 /// What the tables say of one program counter; worth keeping, for stacks repeat themselves.
 #[derive(Clone, Copy, Debug)]
 struct Rule {
@@ -82,15 +93,15 @@ impl Unwinder {
         })
     }
 
-    /// Appends the frames from `start` outwards. `Err` says why the walk ended before the
-    /// goroutine's beginning; the frames up to there are right.
+    /// Calls `visit` for the frames from `start` outwards, until it breaks. `Err` says why the
+    /// walk ended before the goroutine's beginning; the frames up to there are right.
     pub(crate) fn walk(
         &mut self,
         module: &Module,
         mem: &dyn ReadMemory,
         start: &Start,
         max_frames: usize,
-        frames: &mut Vec<PhysicalFrame>,
+        mut visit: impl FnMut(&Visited) -> ControlFlow<()>,
     ) -> Result<(), String> {
         let uses_lr = module.binary.arch == Arch::Arm64;
         let word = |at: Addr| mem.read_u64(at).map_err(|why| why.to_string());
@@ -105,6 +116,7 @@ impl Unwinder {
         let mut user = start.user;
         let mut trap = start.interrupted;
         let mut innermost = true;
+        let mut callee = Role::Normal;
         if pc.is_null() {
             // A call of a nil function: go on with the caller.
             pc = Addr(word(sp)?);
@@ -125,8 +137,10 @@ impl Unwinder {
                 && !(innermost && start.is_syscall);
             if let Some(saved) = user {
                 match rule.role {
-                    Role::Morestack => {
-                        // It will not return: newstack goes on at the saved place.
+                    Role::Morestack | Role::Mcall => {
+                        // It does not return: the goroutine goes on at the saved place. Under
+                        // mcall that may be another goroutine than the one that called it:
+                        // the one that execute is about to resume.
                         user = None;
                         (pc, sp, lr, hi) = (saved.pc, saved.sp, saved.lr, saved.hi);
                         trap = false;
@@ -151,18 +165,32 @@ impl Unwinder {
             } else {
                 Addr(pc.0 - 1)
             };
-            frames.push(PhysicalFrame { pc, lookup, trust });
-            if rule.top {
+            let frame = PhysicalFrame { pc, lookup, trust };
+            let name = || module.find(pc).map_or_else(|| "?".into(), |f| f.name());
+            // A frame whose end is not known is one all the same.
+            let fp = match rule.delta {
+                Some(delta) => offset(sp, u64::from(delta) + if uses_lr { 0 } else { 8 }).ok(),
+                None => None,
+            };
+            if visit(&Visited {
+                frame,
+                role: rule.role,
+                fp,
+            })
+            .is_break()
+            {
                 return Ok(());
             }
-            let name = || module.find(pc).map_or_else(|| "?".into(), |f| f.name());
+            if rule.top {
+                return match user {
+                    None => Ok(()),
+                    Some(_) => Err(format!("the system stack begins at {}", name())),
+                };
+            }
             if !rule.has_frame_info {
                 return Err(format!("{} has no frame information", name()));
             }
-            let delta = rule
-                .delta
-                .ok_or_else(|| format!("{} has no frame size at {pc}", name()))?;
-            let fp = offset(sp, u64::from(delta) + if uses_lr { 0 } else { 8 })?;
+            let fp = fp.ok_or_else(|| format!("{} has no frame size at {pc}", name()))?;
             if fp > hi {
                 return Err(format!(
                     "the frame of {} reaches over the end of the stack",
@@ -170,11 +198,15 @@ impl Unwinder {
                 ));
             }
             if writes_sp {
-                // On the goroutine's own stack an interrupted switch has not happened yet.
-                if !(innermost && trap && start.user.is_none()) {
+                // On the goroutine's own stack a switch that was interrupted has not happened
+                // yet, or is over; while gosave_systemstack_switch runs that is certain.
+                let may_go_on = innermost && trap || callee == Role::GosaveSystemstackSwitch;
+                if !may_go_on || start.user.is_some() {
                     return Err(format!("{} switches stacks", name()));
                 }
-                trust = Trust::Assumed;
+                if innermost {
+                    trust = Trust::Assumed;
+                }
             }
             if uses_lr {
                 if (innermost && sp < fp) || lr == 0 {
@@ -190,6 +222,7 @@ impl Unwinder {
             if caller == pc && fp == sp {
                 return Err(format!("the walk makes no progress at {pc}"));
             }
+            callee = rule.role;
             trap = matches!(
                 rule.role,
                 Role::Sigpanic | Role::AsyncPreempt | Role::DebugCall

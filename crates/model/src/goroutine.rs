@@ -28,6 +28,19 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Status; 9] = [
+        Status::Idle,
+        Status::Runnable,
+        Status::Running,
+        Status::Syscall,
+        Status::Waiting,
+        Status::Dead,
+        Status::Copystack,
+        Status::Preempted,
+        Status::Leaked,
+    ];
+
     /// The status for the runtime's number, scan bit (`_Gscan`, 0x1000) allowed;
     /// `None` for a number that no Go version from 1.19 to 1.27 uses.
     pub fn from_runtime(atomicstatus: u64) -> Option<Status> {

@@ -8,15 +8,23 @@
 
 mod addr;
 mod arch;
+mod diff;
+mod filter;
 mod frame;
 mod goroutine;
+mod group;
 mod ids;
 mod snapshot;
+#[cfg(test)]
+mod testing;
 
 pub use addr::{Addr, LinkAddr, ReturnAddr};
 pub use arch::Arch;
+pub use diff::{Change, Diff, DiffCounts, Differences, diff};
+pub use filter::{Filter, FilterError};
 pub use frame::{Frame, FrameKind, Function, Site, Trust, is_shown_by_go};
 pub use goroutine::{Goroutine, StackBounds, StackEnd, Status};
+pub use group::{Group, group};
 pub use ids::{Goid, Pid, Tid};
 pub use snapshot::{
     BuildInfo, CaptureInfo, LayoutSource, Snapshot, SymbolSource, TargetInfo, TargetKind,

@@ -1,1 +1,30 @@
-//! (being written)
+//! The terminal UI over a stream of snapshots.
+//!
+//! It knows nothing of processes: a [`Feed`] brings snapshots and takes requests. Inside it is
+//! one loop: a [`Msg`] comes in, `update` changes the [`Model`], `view` draws it. Both are pure, so that
+//! tests can play any keys on any snapshots without a terminal.
+//!
+//! Everything on the screen that comes from the target passes through `text::clean` first: a
+//! program must not be able to send escape sequences to the terminal of whoever looks at it.
+
+mod feed;
+mod input;
+mod keymap;
+mod layout;
+mod list;
+mod run;
+mod state;
+mod terminal;
+mod text;
+mod theme;
+mod update;
+mod view;
+mod watch;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use feed::{Feed, FeedEvent, Request};
+pub use run::{Exit, UiError, UiOptions, run};

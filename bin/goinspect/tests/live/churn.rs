@@ -1,0 +1,69 @@
+//! `churn` creates and ends goroutines and threads without pause.
+
+use std::collections::BTreeSet;
+
+use fixtures::trials::Failed;
+use fixtures::{BuildOptions, Program, Toolchain, build};
+use model::{Pid, StackEnd, Status};
+use report::{Style, write_json};
+use sampler::{Options, Session};
+use serde_json::Value;
+
+use crate::process::{runs_freely, until};
+
+const SNAPSHOTS: usize = 1000;
+
+/// A thousand snapshots in a row: each is valid, no goid appears twice in one, and
+/// afterwards the program works on.
+pub fn a_thousand_snapshots(go: &Toolchain) -> Result<(), Failed> {
+    let mut churn = Program::start(&build(go, "churn", &BuildOptions::default())?, &[])?;
+    let schema: Value = serde_json::from_str(report::SNAPSHOT_SCHEMA)?;
+    let validator = jsonschema::validator_for(&schema)?;
+    let mut session = Session::open(Pid(churn.pid() as i32), Options::default())?;
+    let mut newest = 0;
+    let (mut running, mut early) = (0u64, Vec::new());
+    for i in 0..SNAPSHOTS {
+        let snapshot = session.sample()?;
+        let goids: BTreeSet<_> = snapshot.goroutines.iter().map(|g| g.goid).collect();
+        assert_eq!(goids.len(), snapshot.goroutines.len(), "snapshot {i}: a goid appears twice");
+        assert!(snapshot.capture.consistent);
+        assert!(snapshot.diagnostics.is_empty(), "snapshot {i}: {:?}", snapshot.diagnostics);
+        for entry in &snapshot.unreadable {
+            // Before Go 1.22 a new goroutine is runnable for a moment before it has its goid.
+            assert!(entry.reason.contains("just being created"), "snapshot {i}: {entry:?}");
+        }
+        newest = newest.max(goids.last().map_or(0, |goid| goid.0));
+        for g in &snapshot.goroutines {
+            running += u64::from(g.status == Status::Running);
+            match &g.stack_end {
+                StackEnd::Early(why) => early.push(format!("{:?}: {why}", g.status)),
+                StackEnd::Complete => assert!(!g.frames.is_empty(), "snapshot {i}: {g:?}"),
+            }
+        }
+        // Validation takes far longer than the sample: one in ten stands for all.
+        if i % 10 == 0 {
+            let mut json = Vec::new();
+            write_json(&snapshot, Style::Line, &mut json)?;
+            let value: Value = serde_json::from_slice(&json)?;
+            let errors: Vec<String> =
+                validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+            assert!(errors.is_empty(), "snapshot {i}: {}", errors.join("\n"));
+        }
+    }
+    // Parked goroutines always have their whole stack; running ones may be caught where
+    // the runtime itself could not tell. That share is reported, not hidden.
+    let parked: Vec<&String> = early.iter().filter(|why| !why.starts_with("Running")).collect();
+    assert!(parked.is_empty(), "{} stacks of parked goroutines end early: {:?}", parked.len(), parked.first());
+    assert!(early.len() as u64 * 4 < running, "{} of {running} running stacks end early: {early:?}", early.len());
+
+    runs_freely(churn.pid())?;
+    let pace = |churn: &mut Program| -> Result<u64, Failed> {
+        let answer = churn.ask("pace")?;
+        Ok(answer.trim().trim_start_matches("@pace").trim().parse()?)
+    };
+    let before = pace(&mut churn)?;
+    assert!(before > 0 && newest > 0);
+    until("churn goes on working", || pace(&mut churn).ok().filter(|&now| now > before + 10_000))?;
+    churn.quit()?;
+    Ok(())
+}

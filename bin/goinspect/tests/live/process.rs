@@ -1,0 +1,68 @@
+//! What the system says of a process.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use fixtures::trials::Failed;
+
+/// A field of `/proc/PID/status`.
+fn status(path: &str, field: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(field))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// The process that traces `pid`; 0 for none.
+pub fn tracer(pid: u32) -> u32 {
+    status(&format!("/proc/{pid}/status"), "TracerPid").and_then(|s| s.parse().ok()).unwrap_or(0)
+}
+
+/// The threads of `pid` that are stopped or traced, with their states.
+pub fn halted_threads(pid: u32) -> Vec<String> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    tasks
+        .filter_map(|task| {
+            let path = task.ok()?.path().join("status");
+            let path = path.to_str()?;
+            let state = status(path, "State")?;
+            let traced = status(path, "TracerPid")? != "0";
+            (traced || state.starts_with(['t', 'T'])).then(|| format!("{path}: {state}"))
+        })
+        .collect()
+}
+
+/// Looks again and again until `look` gives something, for at most half a minute.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T, Failed> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        if Instant::now() > deadline {
+            return Err(format!("half a minute went by without: {what}").into());
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Fails unless the process runs on, untraced, with no thread standing still.
+pub fn runs_freely(pid: u32) -> Result<(), Failed> {
+    until("no thread is stopped or traced", || halted_threads(pid).is_empty().then_some(()))
+        .map_err(|_| format!("left behind: {:?}", halted_threads(pid)))?;
+    assert_eq!(tracer(pid), 0);
+    Ok(())
+}
+
+/// Whether this is not root: only root can become somebody else.
+pub fn not_root() -> Option<String> {
+    let uid = status("/proc/self/status", "Uid").unwrap_or_default();
+    (!uid.starts_with("0\t")).then(|| "only root can run a program as another user".to_owned())
+}
+
+/// Whether there is no thread of the kernel to be seen (in a container).
+pub fn no_kernel_thread() -> Option<String> {
+    let name = fs::read_to_string("/proc/2/comm").unwrap_or_default();
+    (name.trim() != "kthreadd").then(|| "process 2 is not kthreadd here".to_owned())
+}

@@ -1,0 +1,97 @@
+//! The terminal UI in a real terminal (tmux).
+
+use std::process::{Command, Stdio};
+
+use fixtures::trials::Failed;
+use fixtures::{BuildOptions, Program, Toolchain, build};
+
+use crate::process::{runs_freely, until};
+use crate::run::GOINSPECT;
+
+/// A tmux server of its own with one window; killed at the end.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    fn open(name: &str, command: &str) -> Result<Terminal, Failed> {
+        let socket = format!("goinspect-{name}-{}", std::process::id());
+        let terminal = Terminal { socket };
+        let status = terminal
+            .tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", command])
+            .status()?;
+        assert!(status.success());
+        Ok(terminal)
+    }
+
+    fn tmux(&self, args: &[&str]) -> Command {
+        let mut tmux = Command::new("tmux");
+        tmux.arg("-L").arg(&self.socket).args(args).env("TERM", "xterm-256color").stdin(Stdio::null());
+        tmux
+    }
+
+    fn keys(&self, keys: &[&str]) -> Result<(), Failed> {
+        let mut args = vec!["send-keys"];
+        args.extend(keys);
+        assert!(self.tmux(&args).status()?.success());
+        Ok(())
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+            .output()
+            .map(|o| String::from_utf8_lossy(&o.stdout).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Waits until the screen shows all of `words`.
+    fn shows(&self, words: &[&str]) -> Result<String, Failed> {
+        let found = until("", || {
+            let screen = self.screen();
+            words.iter().all(|word| screen.contains(word)).then_some(screen)
+        });
+        found.map_err(|_| format!("{words:?} did not appear on:\n{}", self.screen()).into())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.tmux(&["kill-server"]).stderr(Stdio::null()).status();
+    }
+}
+
+/// A shell that says when goinspect has left, and with which code.
+fn shell(pid: u32) -> String {
+    format!("sh -c '{GOINSPECT} attach {pid}; echo left with $?; exec cat'")
+}
+
+pub fn shows_finds_and_leaves(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
+    let name = format!("shows-{}", go.language().replace('.', "-"));
+    let terminal = Terminal::open(&name, &shell(zoo.pid()))?;
+    terminal.shows(&[&zoo.pid().to_string(), go.version(), "main."])?;
+    terminal.keys(&["?"])?;
+    terminal.shows(&["quit"])?;
+    terminal.keys(&["Escape"])?;
+    terminal.keys(&["/", "waitNilSend", "Enter"])?;
+    let screen = terminal.shows(&["waitNilSend", "chan send (nil chan)"])?;
+    assert!(!screen.contains("waitNilRecv"), "the filter left more than it should:\n{screen}");
+    terminal.keys(&["q"])?;
+    terminal.shows(&["left with 0"])?;
+    runs_freely(zoo.pid())?;
+    zoo.quit()?;
+    Ok(())
+}
+
+/// The last state stays on the screen when the program ends.
+pub fn target_ends(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
+    let name = format!("ends-{}", go.language().replace('.', "-"));
+    let terminal = Terminal::open(&name, &shell(zoo.pid()))?;
+    terminal.shows(&[go.version(), "main."])?;
+    zoo.quit()?;
+    terminal.shows(&["ended", "main."])?;
+    terminal.keys(&["C-c"])?;
+    terminal.shows(&["left with 0"])?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! What a thread was doing when the signal came whose handler it is in.
+//!
+//! The kernel puts the interrupted registers behind the frame of the handler's first function,
+//! `runtime.sigtramp` (`struct rt_sigframe` of `arch/x86/include/asm/sigframe.h` and
+//! `arch/arm64/kernel/signal.c`; `runtime/defs_linux_amd64.go` and `defs_linux_arm64.go`, `ucontext`).
+
+use std::ops::ControlFlow;
+
+use model::{Addr, Arch, Trust};
+use target::{ReadMemory, Registers};
+
+use crate::module::{Module, Role};
+use crate::start::MThread;
+use crate::unwind::{Start, Unwinder};
+
+/// A handler calls a few dozen functions at most.
+const MAX_FRAMES: usize = 256;
+
+/// The registers at the time of the signal, for a thread on its signal stack.
+pub(crate) fn interrupted_registers(
+    unwinder: &mut Unwinder,
+    module: &Module,
+    mem: &dyn ReadMemory,
+    m: &MThread,
+    now: Registers,
+) -> Result<Registers, String> {
+    let start = Start {
+        pc: now.pc,
+        sp: now.sp,
+        lr: now.lr.map_or(0, |lr| lr.0),
+        interrupted: true,
+        is_syscall: false,
+        hi: m.gsignal.map_or(Addr(u64::MAX), |(_, hi)| hi),
+        user: None,
+        trust: Trust::Exact,
+    };
+    let mut behind = None;
+    let walked = unwinder.walk(module, mem, &start, MAX_FRAMES, |visited| {
+        if visited.role == Role::Sigtramp {
+            behind = visited.fp;
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    let Some(behind) = behind else {
+        let why = walked
+            .err()
+            .unwrap_or_else(|| "its first function was not met".into());
+        return Err(format!(
+            "its thread is in a signal handler that was not understood: {why}"
+        ));
+    };
+    let word = |at: u64| {
+        let read = behind.checked_add(at).map(|at| mem.read_u64(at));
+        match read {
+            Some(Ok(word)) => Ok(Addr(word)),
+            _ => Err(
+                "its thread is in a signal handler, and what it interrupted cannot be read"
+                    .to_owned(),
+            ),
+        }
+    };
+    match module.binary.arch {
+        // The return address has been left behind: here is the ucontext. Its general
+        // registers follow flags, link and stack (40 bytes), in the order r8 … r15, rdi, rsi,
+        // rbp, rbx, rdx, rax, rcx, rsp, rip.
+        Arch::Amd64 => {
+            let register = |i: u64| word(40 + 8 * i);
+            Ok(Registers {
+                pc: register(16)?,
+                sp: register(15)?,
+                lr: None,
+                fp: register(10)?,
+                g: register(6)?,
+            })
+        }
+        // The siginfo (128 bytes), then the ucontext: 176 bytes up to the fault address, then x0 … x30, sp, pc.
+        Arch::Arm64 => {
+            let register = |i: u64| word(128 + 176 + 8 + 8 * i);
+            Ok(Registers {
+                pc: register(32)?,
+                sp: register(31)?,
+                lr: Some(register(30)?),
+                fp: register(29)?,
+                g: register(28)?,
+            })
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! What changed between two snapshots of one program, goroutine by goroutine.
+//!
+//! A goroutine's ID is never used twice, so the same ID is the same goroutine.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::{Frame, Goid, Goroutine};
+
+/// What became of goroutines. It names them by their index in the lists that were compared.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Diff {
+    /// For every goroutine of the new list, in its order.
+    pub changes: Vec<Change>,
+    /// The old list's goroutines that the new one no longer has, in the old order.
+    pub gone: Vec<usize>,
+}
+
+/// What became of one goroutine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// The old list does not have it.
+    New,
+    /// It is as it was.
+    Same {
+        /// Its index in the old list.
+        old: usize,
+    },
+    /// It is there in both, and differs.
+    Changed {
+        /// Its index in the old list.
+        old: usize,
+        /// In what.
+        what: Differences,
+    },
+}
+
+/// In what a goroutine differs from what it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Differences {
+    /// Its status or its wait reason.
+    pub state: bool,
+    /// Its calls: it moved.
+    pub stack: bool,
+    /// It stands where it stood, but the runtime's note of when it began to wait
+    /// ([`Goroutine::waitsince`]) is another one: it ran in between.
+    pub ran: bool,
+    /// Its labels.
+    pub labels: bool,
+    /// Its thread.
+    pub thread: bool,
+}
+
+impl Differences {
+    /// Whether there is any.
+    pub fn any(self) -> bool {
+        self != Differences::default()
+    }
+
+    /// Whether the goroutine is known to have run.
+    pub fn moved(self) -> bool {
+        self.state || self.stack || self.ran
+    }
+}
+
+/// How many goroutines became what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DiffCounts {
+    /// Only in the new list.
+    pub new: usize,
+    /// Only in the old list.
+    pub gone: usize,
+    /// In both, and different.
+    pub changed: usize,
+    /// In both, and equal.
+    pub same: usize,
+}
+
+impl Diff {
+    /// How many goroutines became what.
+    pub fn counts(&self) -> DiffCounts {
+        let mut counts = DiffCounts {
+            gone: self.gone.len(),
+            ..DiffCounts::default()
+        };
+        for change in &self.changes {
+            match change {
+                Change::New => counts.new += 1,
+                Change::Same { .. } => counts.same += 1,
+                Change::Changed { .. } => counts.changed += 1,
+            }
+        }
+        counts
+    }
+}
+
+/// Compares goroutines by ID, in linear time.
+///
+/// Should a damaged target hold an ID twice, each of the new ones is compared with the last of the old ones,
+/// and none of those is gone.
+pub fn diff(old: &[Arc<Goroutine>], new: &[Arc<Goroutine>]) -> Diff {
+    let by_goid: HashMap<Goid, usize> = old.iter().enumerate().map(|(i, g)| (g.goid, i)).collect();
+    let mut stays = vec![false; old.len()];
+    let mut stacks = StackComparison::default();
+    let changes = new
+        .iter()
+        .map(|now| {
+            let before = by_goid.get(&now.goid).and_then(|&i| Some((i, old.get(i)?)));
+            let Some((i, before)) = before else {
+                return Change::New;
+            };
+            if let Some(stays) = stays.get_mut(i) {
+                *stays = true;
+            }
+            let what = differences(before, now, &mut stacks);
+            match what.any() {
+                true => Change::Changed { old: i, what },
+                false => Change::Same { old: i },
+            }
+        })
+        .collect();
+    let is_gone = |goid: &Goid| {
+        by_goid
+            .get(goid)
+            .is_none_or(|&i| stays.get(i) == Some(&false))
+    };
+    let gone = old.iter().enumerate();
+    let gone = gone.filter(|(_, g)| is_gone(&g.goid)).map(|(i, _)| i);
+    Diff {
+        changes,
+        gone: gone.collect(),
+    }
+}
+
+fn differences<'a>(
+    old: &'a Arc<Goroutine>,
+    new: &'a Arc<Goroutine>,
+    stacks: &mut StackComparison,
+) -> Differences {
+    if Arc::ptr_eq(old, new) {
+        return Differences::default();
+    }
+    let state = old.status != new.status || old.waitreason != new.waitreason;
+    let stack = !stacks.equal(&old.frames, &new.frames);
+    Differences {
+        state,
+        stack,
+        // Waking up clears the note; that the note is made at last says nothing.
+        ran: !state && !stack && old.waitsince.is_some() && old.waitsince != new.waitsince,
+        labels: old.labels != new.labels,
+        thread: old.thread != new.thread,
+    }
+}
+
+/// Compares stacks, each pair once: many goroutines share few stacks.
+#[derive(Default)]
+struct StackComparison {
+    known: HashMap<(*const Frame, *const Frame), bool>,
+}
+
+impl StackComparison {
+    fn equal(&mut self, old: &Arc<[Frame]>, new: &Arc<[Frame]>) -> bool {
+        if Arc::ptr_eq(old, new) {
+            return true;
+        }
+        let pair = (old.as_ptr(), new.as_ptr());
+        *self
+            .known
+            .entry(pair)
+            .or_insert_with(|| same_place(old, new))
+    }
+}
+
+/// Whether two stacks stand at the same instructions. How far their frames
+/// can be trusted is no difference in where they stand.
+fn same_place(old: &[Frame], new: &[Frame]) -> bool {
+    old.len() == new.len()
+        && old.iter().zip(new).all(|(old, new)| {
+            old.pc == new.pc && old.function.name == new.function.name && old.line == new.line
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{frames, goroutine};
+    use crate::{Status, Tid};
+
+    #[test]
+    fn new_gone_changed_same() {
+        let a = frames(&["main.a"]);
+        let old = [1, 2, 3, 4, 5, 6].map(|goid| goroutine(goid, "select", &a));
+        let edit = |goid, edit: fn(&mut Goroutine)| {
+            let mut g = Goroutine::clone(&goroutine(goid, "select", &a));
+            edit(&mut g);
+            Arc::new(g)
+        };
+        let new = [
+            goroutine(7, "select", &a),
+            edit(6, |g| g.thread = Some(Tid(1))),
+            goroutine(5, "chan receive", &a),
+            goroutine(3, "select", &frames(&["main.a"])),
+            goroutine(2, "select", &frames(&["main.a", "main.b"])),
+            edit(1, |g| g.labels.push(("k".into(), "v".into()))),
+        ];
+        let diff = diff(&old, &new);
+        let none = Differences::default();
+        assert_eq!(
+            diff.changes,
+            [
+                Change::New,
+                Change::Changed {
+                    old: 5,
+                    what: Differences {
+                        thread: true,
+                        ..none
+                    }
+                },
+                Change::Changed {
+                    old: 4,
+                    what: Differences {
+                        state: true,
+                        ..none
+                    }
+                },
+                Change::Same { old: 2 },
+                Change::Changed {
+                    old: 1,
+                    what: Differences {
+                        stack: true,
+                        ..none
+                    }
+                },
+                Change::Changed {
+                    old: 0,
+                    what: Differences {
+                        labels: true,
+                        ..none
+                    }
+                },
+            ]
+        );
+        assert_eq!(diff.gone, [3]);
+        assert_eq!(
+            diff.counts(),
+            DiffCounts {
+                new: 1,
+                gone: 1,
+                changed: 4,
+                same: 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_new_note_of_the_wait_means_that_it_ran() {
+        let waits = |since| {
+            let mut g = Goroutine::clone(&goroutine(1, "select", &frames(&["main.a"])));
+            g.waitsince = since;
+            Arc::new(g)
+        };
+        let ran = |old, new| match diff(&[waits(old)], &[waits(new)]).changes[..] {
+            [Change::Changed { what, .. }] => {
+                what == Differences { ran: true, ..what } && what.moved()
+            }
+            _ => false,
+        };
+        assert!(ran(Some(5), None));
+        assert!(ran(Some(5), Some(6)));
+        assert!(!ran(None, Some(6)));
+        assert!(!ran(Some(5), Some(5)));
+    }
+
+    #[test]
+    fn a_status_is_a_state() {
+        let with = |status| {
+            let mut g = Goroutine::clone(&goroutine(1, "x", &frames(&[])));
+            (g.status, g.waitreason) = (status, None);
+            Arc::new(g)
+        };
+        let diff = diff(&[with(Status::Runnable)], &[with(Status::Running)]);
+        assert!(matches!(
+            diff.changes[..],
+            [Change::Changed {
+                what: Differences { state: true, .. },
+                ..
+            }]
+        ));
+    }
+
+    proptest! {
+        /// Even when a damaged target holds an ID twice.
+        #[test]
+        fn every_goroutine_is_counted_once(
+            old in prop::collection::vec((0u64..20, 0usize..3), 0..30),
+            new in prop::collection::vec((0u64..20, 0usize..3), 0..30),
+        ) {
+            let stacks = [frames(&["main.a"]), frames(&["main.b"]), frames(&["main.a", "main.b"])];
+            let make = |list: Vec<(u64, usize)>| -> Vec<Arc<Goroutine>> {
+                list.into_iter().map(|(goid, i)| goroutine(goid, "select", &stacks[i])).collect()
+            };
+            let (old, new) = (make(old), make(new));
+            let diff = diff(&old, &new);
+            prop_assert_eq!(diff.changes.len(), new.len());
+            for (change, g) in diff.changes.iter().zip(&new) {
+                match change {
+                    Change::New => prop_assert!(old.iter().all(|o| o.goid != g.goid)),
+                    Change::Same { old: i } => prop_assert_eq!(&old[*i], g),
+                    Change::Changed { old: i, what } => {
+                        prop_assert_eq!(old[*i].goid, g.goid);
+                        prop_assert!(what.stack && old[*i].frames != g.frames);
+                    }
+                }
+            }
+            let gone: Vec<usize> =
+                (0..old.len()).filter(|&i| new.iter().all(|g| g.goid != old[i].goid)).collect();
+            prop_assert_eq!(diff.gone, gone);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! A process that has been opened: neither stopped nor traced.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use model::{Addr, Pid, Tid};
+use nix::errno::Errno;
+use target::{ReadError, ReadMemory, Want};
+
+use crate::memory::Memory;
+use crate::proc::{ProcDir, Stat, auxv_entry};
+use crate::{OpenError, StopError, StopLimits, Stopped, clock, denied, sys};
+
+/// A process that has been opened. It runs, and is not traced.
+///
+/// All that is learnt through it is learnt of the process that was opened, even if its
+/// number is given to another one.
+pub struct Process {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What the thread that traces needs to know, too.
+pub(crate) struct Inner {
+    pub(crate) pid: Pid,
+    pub(crate) dir: ProcDir,
+    pub(crate) memory: Memory,
+    /// Whether its threads have other IDs in its own PID namespace than in goinspect's.
+    pub(crate) other_pid_namespace: bool,
+    /// How far its `CLOCK_MONOTONIC` is ahead, in nanoseconds.
+    pub(crate) clock_offset: Option<i64>,
+    /// Where to look for what belongs to the address space, relative to `dir`: empty,
+    /// or that of another thread if the first one has ended.
+    prefix: String,
+    exe_path: PathBuf,
+    entry: Option<Addr>,
+}
+
+/// Whether a process still is what it was when it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// It is.
+    Same,
+    /// It has ended.
+    Exited,
+    /// It has replaced itself by another program (`execve`), or started the same one anew.
+    Replaced,
+}
+
+impl Process {
+    /// Opens a process, and checks that it is one that can be traced.
+    pub fn open(pid: Pid) -> Result<Process, OpenError> {
+        if pid.0 <= 0 {
+            return Err(OpenError::NoSuchProcess { pid });
+        }
+        if pid.0 == nix::unistd::getpid().as_raw() {
+            return Err(OpenError::Itself { pid });
+        }
+        let dir = ProcDir::open(pid).map_err(|source| match source {
+            Errno::ENOENT | Errno::ESRCH => OpenError::NoSuchProcess { pid },
+            source => OpenError::Proc {
+                pid,
+                file: "",
+                source,
+            },
+        })?;
+        Opening { pid, dir }.finish()
+    }
+
+    /// Its ID.
+    pub fn pid(&self) -> Pid {
+        self.inner.pid
+    }
+
+    /// Its executable as the kernel names it (`/proc/PID/exe`): as seen from the process's
+    /// own root directory, and with ` (deleted)` at the end if the file is no more.
+    pub fn exe_path(&self) -> &Path {
+        &self.inner.exe_path
+    }
+
+    /// Opens its executable for reading, also if it was deleted or replaced, or lies in
+    /// a file system that only the process sees.
+    pub fn open_exe(&self) -> Result<File, OpenError> {
+        let name = format!("{}exe", self.inner.prefix);
+        self.inner
+            .dir
+            .file(&name)
+            .map_err(|e| opening_failed(self.pid(), &self.inner.dir, "exe", e))
+    }
+
+    /// Where it began to run: the executable's entry point plus the load bias
+    /// (`AT_ENTRY`, getauxval(3)).
+    pub fn entry_address(&self) -> Result<Addr, OpenError> {
+        self.inner.entry.ok_or(OpenError::Proc {
+            pid: self.pid(),
+            file: "auxv",
+            source: Errno::ENODATA,
+        })
+    }
+
+    /// Whether it still is the program that was opened.
+    pub fn presence(&self) -> Presence {
+        self.inner.presence()
+    }
+
+    /// Brings all of its threads to a halt.
+    ///
+    /// On an error nothing is left stopped or traced.
+    pub fn stop(&mut self, limits: &StopLimits) -> Result<Stopped<'_>, StopError> {
+        Stopped::new(self, limits)
+    }
+
+    /// Has memory read from `/proc/PID/mem`, as where `process_vm_readv` is forbidden.
+    #[doc(hidden)]
+    pub fn avoid_process_vm_readv(&self) {
+        self.inner.memory.avoid_process_vm_readv();
+    }
+}
+
+/// Memory of a running process: what is read together need not fit together, and
+/// [`Process::presence`] afterwards tells whether it was that of the same program.
+impl ReadMemory for Process {
+    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        self.inner.memory.read(at, buf)
+    }
+    fn read_many(&self, wants: &mut [Want<'_>]) {
+        self.inner.memory.read_many(wants);
+    }
+}
+
+impl Inner {
+    pub(crate) fn presence(&self) -> Presence {
+        if self.memory.is_there() {
+            return Presence::Same;
+        }
+        // The address space that was opened is no more. A program that took its place would
+        // have an executable; what ends has given it back before it becomes a zombie.
+        match self.dir.metadata("exe") {
+            Ok(_) => Presence::Replaced,
+            Err(_) => Presence::Exited,
+        }
+    }
+
+    /// Takes note of the end of those of its threads that goinspect traces. The first one is its
+    /// parent's: the kernel sees to it that the parent is told when goinspect no longer traces.
+    pub(crate) fn reap_ended(&self) {
+        let mut tids = Vec::new();
+        let list = self.dir.tasks().and_then(|mut tasks| tasks.list(&mut tids));
+        // An error means that there are none left.
+        if list.is_ok() {
+            for tid in tids.into_iter().filter(|tid| tid.0 != self.pid.0) {
+                sys::reap(tid);
+            }
+        }
+    }
+}
+
+/// A process on its way to be opened.
+struct Opening {
+    pid: Pid,
+    dir: ProcDir,
+}
+
+impl Opening {
+    fn finish(self) -> Result<Process, OpenError> {
+        let pid = self.pid;
+        let stat = self.dir.stat(None).map_err(|e| self.failed("stat", e))?;
+        let status = self
+            .dir
+            .status(None)
+            .map_err(|e| self.failed("status", e))?;
+        if stat.is_kernel_thread() {
+            let name = status.name;
+            return Err(OpenError::KernelThread { pid, name });
+        }
+        // `/proc/TID` works for every thread, though it is not listed.
+        if status.tgid != pid.0 {
+            let process = Pid(status.tgid);
+            return Err(OpenError::IsThread { pid, process });
+        }
+        let Some(tid) = self.living_thread(stat)? else {
+            let name = status.name;
+            return Err(OpenError::Zombie { pid, name });
+        };
+        let prefix = if tid.0 == pid.0 {
+            String::new()
+        } else {
+            format!("task/{tid}/")
+        };
+        let path = |name: &str| format!("{prefix}{name}");
+        // The kernel asks the same for this file as for ptrace, so that what is not allowed
+        // comes to light here and not only when everything else has been prepared.
+        let mem = self
+            .dir
+            .file(&path("mem"))
+            .map_err(|e| self.failed("mem", e))?;
+        let exe: OsString = self
+            .dir
+            .link(&path("exe"))
+            .map_err(|e| self.failed("exe", e))?;
+        let auxv = self
+            .dir
+            .read(&path("auxv"))
+            .map_err(|e| self.failed("auxv", e))?;
+        Ok(Process {
+            inner: Arc::new(Inner {
+                pid,
+                memory: Memory::new(tid, mem),
+                other_pid_namespace: self.has_other_pid_namespace(),
+                clock_offset: clock::offset_ns(&self.dir),
+                exe_path: exe.into(),
+                entry: auxv_entry(&auxv, nix::libc::AT_ENTRY).map(Addr),
+                prefix,
+                dir: self.dir,
+            }),
+        })
+    }
+
+    /// A thread that has not ended: the first, or another if that one ended by itself
+    /// (`pthread_exit` in `main`), in which case it stays behind as a zombie.
+    fn living_thread(&self, leader: Stat) -> Result<Option<Tid>, OpenError> {
+        if !leader.has_ended() {
+            return Ok(Some(Tid(self.pid.0)));
+        }
+        let mut tids = Vec::new();
+        self.dir
+            .tasks()
+            .and_then(|mut tasks| tasks.list(&mut tids))
+            .map_err(|e| self.failed("task", e))?;
+        let lives = |tid: &Tid| self.dir.stat(Some(*tid)).is_ok_and(|s| !s.has_ended());
+        Ok(tids.into_iter().find(lives))
+    }
+
+    fn has_other_pid_namespace(&self) -> bool {
+        let own = ProcDir::own().and_then(|own| own.link("ns/pid"));
+        match (own, self.dir.link("ns/pid")) {
+            (Ok(ours), Ok(theirs)) => ours != theirs,
+            // No such namespaces in this kernel.
+            _ => false,
+        }
+    }
+
+    fn failed(&self, file: &'static str, source: Errno) -> OpenError {
+        opening_failed(self.pid, &self.dir, file, source)
+    }
+}
+
+fn opening_failed(pid: Pid, dir: &ProcDir, file: &'static str, source: Errno) -> OpenError {
+    match source {
+        Errno::EACCES | Errno::EPERM => OpenError::Denied {
+            pid,
+            reason: denied::diagnose(dir),
+        },
+        // `ENOENT`: the executable of a process that has given back its memory.
+        Errno::ESRCH | Errno::ENOENT => OpenError::Exited { pid },
+        source => OpenError::Proc { pid, file, source },
+    }
+}

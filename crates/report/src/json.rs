@@ -1,0 +1,426 @@
+//! The snapshot JSON, version 1: `docs/SCHEMA.md` is the contract, and
+//! [`SNAPSHOT_SCHEMA`] the same for machines.
+//!
+//! The structs here spell that contract and nothing else. They borrow from the model
+//! and are made one goroutine at a time while writing, so a million goroutines need
+//! no second copy in memory.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use model::{
+    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Goid, Goroutine, LayoutSource, Site, Snapshot,
+    StackBounds, StackEnd, SymbolSource, TargetInfo, TargetKind, Trust, Unreadable,
+};
+use serde::{Serialize, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
+
+use crate::escape::must_escape;
+
+/// The JSON Schema (2020-12) that everything [`write_json`] writes conforms to.
+pub const SNAPSHOT_SCHEMA: &str = include_str!("../../../docs/snapshot.schema.json");
+
+/// How the object is laid out; the content is the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Style {
+    /// On one line: one after the other they make a recording.
+    Line,
+    /// Indented, for people.
+    Pretty,
+}
+
+/// Writes the snapshot as one JSON object and a newline.
+///
+/// It writes every goroutine the snapshot holds; leaving out the dead ones is for
+/// who takes the snapshot. `out` need not be buffered.
+pub fn write_json(snapshot: &Snapshot, style: Style, out: impl Write) -> io::Result<()> {
+    let mut out = io::BufWriter::with_capacity(1 << 16, out);
+    let dto = SnapshotDto::new(snapshot);
+    match style {
+        Style::Line => serialize(&dto, &mut out, CompactFormatter)?,
+        Style::Pretty => serialize(&dto, &mut out, PrettyFormatter::new())?,
+    }
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+fn serialize(dto: &SnapshotDto<'_>, out: impl Write, formatter: impl Formatter) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(out, TerminalSafe(formatter));
+    Ok(dto.serialize(&mut serializer)?)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SnapshotDto<'a> {
+    schema: &'static str,
+    captured_at: Option<String>,
+    target: TargetDto<'a>,
+    build: BuildDto<'a>,
+    capture: CaptureDto,
+    goroutines: Each<'a, Arc<Goroutine>, GoroutineDto<'a>>,
+    unreadable: Each<'a, Unreadable, UnreadableDto<'a>>,
+    diagnostics: &'a [String],
+}
+
+#[derive(Serialize)]
+struct TargetDto<'a> {
+    kind: &'static str,
+    pid: Option<i32>,
+    exe: Option<Cow<'a, str>>,
+    core: Option<Cow<'a, str>>,
+    arch: &'a str,
+    threads: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BuildDto<'a> {
+    go_version: &'a str,
+    path: Option<&'a str>,
+    main: Option<&'a str>,
+    settings: &'a BTreeMap<String, String>,
+    layout: &'static str,
+    symbols: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CaptureDto {
+    pause_ns: Option<u64>,
+    bytes_read: u64,
+    goroutines: usize,
+    unreadable: usize,
+    consistent: bool,
+    nanotime: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GoroutineDto<'a> {
+    goid: u64,
+    parent_goid: Option<u64>,
+    g: Hex,
+    status: &'static str,
+    waitreason: Option<&'a str>,
+    waitsince: Option<u64>,
+    parking_on_chan: bool,
+    gopc: Option<SiteDto<'a>>,
+    startpc: Option<SiteDto<'a>>,
+    system: bool,
+    thread: Option<i32>,
+    locked_to_thread: bool,
+    labels: BTreeMap<&'a str, &'a str>,
+    /// Not decoded by this version; `()` is JSON's `null`.
+    waiting_on: (),
+    stack: Option<StackDto>,
+    frames: Each<'a, Frame, FrameDto<'a>>,
+    stack_end: &'static str,
+    notes: Vec<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+struct SiteDto<'a> {
+    pc: Hex,
+    func: Option<&'a str>,
+    file: Option<&'a str>,
+    line: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct StackDto {
+    lo: Hex,
+    hi: Hex,
+    sp: Option<Hex>,
+    used: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct FrameDto<'a> {
+    pc: Hex,
+    func: &'a str,
+    file: Option<&'a str>,
+    line: Option<u32>,
+    inlined: bool,
+    trust: &'static str,
+    /// Only written for the few frames where it is true.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    wrapper: bool,
+}
+
+#[derive(Serialize)]
+struct UnreadableDto<'a> {
+    index: usize,
+    g: Hex,
+    reason: &'a str,
+}
+
+impl<'a> SnapshotDto<'a> {
+    fn new(s: &'a Snapshot) -> Self {
+        SnapshotDto {
+            schema: "goinspect.snapshot/1",
+            captured_at: rfc3339(s.captured_at),
+            target: TargetDto::new(&s.target),
+            build: BuildDto::new(&s.build),
+            capture: CaptureDto::new(&s.capture, s.goroutines.len(), s.unreadable.len()),
+            goroutines: Each(&s.goroutines, |g| GoroutineDto::new(g)),
+            unreadable: Each(&s.unreadable, UnreadableDto::new),
+            diagnostics: &s.diagnostics,
+        }
+    }
+}
+
+impl<'a> TargetDto<'a> {
+    fn new(t: &'a TargetInfo) -> Self {
+        TargetDto {
+            kind: match t.kind {
+                TargetKind::Process => "process",
+                TargetKind::Core => "core",
+            },
+            pid: t.pid.map(|pid| pid.0),
+            exe: t.exe.as_deref().map(Path::to_string_lossy),
+            core: t.core.as_deref().map(Path::to_string_lossy),
+            arch: t.arch,
+            threads: t.threads,
+        }
+    }
+}
+
+impl<'a> BuildDto<'a> {
+    fn new(b: &'a BuildInfo) -> Self {
+        BuildDto {
+            go_version: &b.go_version,
+            path: b.path.as_deref(),
+            main: b.main.as_deref(),
+            settings: &b.settings,
+            layout: match b.layout {
+                LayoutSource::Dwarf => "dwarf",
+                LayoutSource::DebugFile => "debugfile",
+                LayoutSource::Table => "table",
+            },
+            symbols: match b.symbols {
+                SymbolSource::Symtab => "symtab",
+                SymbolSource::Dwarf => "dwarf",
+            },
+        }
+    }
+}
+
+impl CaptureDto {
+    fn new(c: &CaptureInfo, goroutines: usize, unreadable: usize) -> Self {
+        CaptureDto {
+            // 64 bits of nanoseconds are 584 years.
+            pause_ns: c
+                .pause
+                .map(|p| u64::try_from(p.as_nanos()).unwrap_or(u64::MAX)),
+            bytes_read: c.bytes_read,
+            goroutines,
+            unreadable,
+            consistent: c.consistent,
+            nanotime: c.nanotime,
+        }
+    }
+}
+
+impl<'a> GoroutineDto<'a> {
+    fn new(g: &'a Goroutine) -> Self {
+        let mut notes: Vec<Cow<'a, str>> = g.notes.iter().map(|n| n.as_str().into()).collect();
+        let stack_end = match &g.stack_end {
+            StackEnd::Complete => "complete",
+            StackEnd::Early(why) => {
+                notes.push(format!("stack ends early: {why}").into());
+                "early"
+            }
+        };
+        GoroutineDto {
+            goid: g.goid.0,
+            parent_goid: g.parent_goid.map(|Goid(id)| id),
+            g: Hex(g.g),
+            status: g.status.as_str(),
+            waitreason: g.waitreason.as_deref(),
+            waitsince: g.waitsince,
+            parking_on_chan: g.parking_on_chan,
+            gopc: g.gopc.as_ref().map(SiteDto::new),
+            startpc: g.startpc.as_ref().map(SiteDto::new),
+            system: g.system,
+            thread: g.thread.map(|tid| tid.0),
+            locked_to_thread: g.locked_to_thread,
+            labels: labels(&g.labels, &mut notes),
+            waiting_on: (),
+            stack: g.stack.map(StackDto::new),
+            frames: Each(&g.frames, FrameDto::new),
+            stack_end,
+            notes,
+        }
+    }
+}
+
+impl<'a> SiteDto<'a> {
+    fn new(s: &'a Site) -> Self {
+        SiteDto {
+            pc: Hex(s.pc),
+            func: s.function.as_ref().map(|f| &*f.name),
+            file: known_file(&s.file),
+            line: known_line(s.line),
+        }
+    }
+}
+
+impl StackDto {
+    fn new(s: StackBounds) -> Self {
+        StackDto {
+            lo: Hex(s.lo),
+            hi: Hex(s.hi),
+            sp: s.sp.map(Hex),
+            used: s.used(),
+        }
+    }
+}
+
+impl<'a> FrameDto<'a> {
+    fn new(f: &'a Frame) -> Self {
+        FrameDto {
+            pc: Hex(f.pc),
+            func: &f.function.name,
+            file: known_file(&f.file),
+            line: known_line(f.line),
+            inlined: f.inlined,
+            trust: match f.trust {
+                Trust::Exact => "exact",
+                Trust::Assumed => "assumed",
+            },
+            wrapper: f.kind == FrameKind::Wrapper,
+        }
+    }
+}
+
+impl<'a> UnreadableDto<'a> {
+    fn new(u: &'a Unreadable) -> Self {
+        UnreadableDto {
+            index: u.index,
+            g: Hex(u.g),
+            reason: &u.reason,
+        }
+    }
+}
+
+/// The labels by key. The runtime holds a key once, but bytes that are not UTF-8 may
+/// have made two keys equal, and a damaged target may hold anything. Then the last
+/// one counts, as in `pprof.Labels`, and a note says so.
+fn labels<'a>(
+    pairs: &'a [(Arc<str>, Arc<str>)],
+    notes: &mut Vec<Cow<'a, str>>,
+) -> BTreeMap<&'a str, &'a str> {
+    let mut by_key = BTreeMap::new();
+    let mut repeated = BTreeSet::new();
+    for (key, value) in pairs {
+        if by_key.insert(&**key, &**value).is_some() {
+            repeated.insert(&**key);
+        }
+    }
+    for key in repeated {
+        notes.push(format!("label {key:?} was set more than once: the last value is shown").into());
+    }
+    by_key
+}
+
+/// The model prints an unknown file as Go does; in JSON what is unknown is `null`.
+fn known_file(file: &str) -> Option<&str> {
+    (file != "?").then_some(file)
+}
+
+fn known_line(line: u32) -> Option<u32> {
+    (line != 0).then_some(line)
+}
+
+/// UTC with nine digits of fraction. `None` for a time that RFC 3339 has no words for:
+/// its years have four digits (a core file's time may be anything).
+fn rfc3339(time: SystemTime) -> Option<String> {
+    let time = jiff::Timestamp::try_from(time).ok()?;
+    let text = format!("{time:.9}");
+    // jiff writes years before 0 with a sign and six digits.
+    (!text.starts_with('-')).then_some(text)
+}
+
+/// An address: a string, because JSON's numbers end at 2⁵³ for many readers.
+struct Hex(Addr);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A list whose elements are turned into `D` only while they are written.
+struct Each<'a, T, D>(&'a [T], fn(&'a T) -> D);
+
+impl<T, D: Serialize> Serialize for Each<'_, T, D> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(self.1))
+    }
+}
+
+/// JSON must escape control characters below U+0020 only. This escapes whatever else a
+/// terminal would obey (U+009B is as good as `ESC [`); readers see the same strings.
+struct TerminalSafe<F>(F);
+
+impl<F: Formatter> Formatter for TerminalSafe<F> {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        // Nearly every string is ASCII; control characters below U+0020 never come here.
+        if fragment.bytes().all(|b| b < 0x7f) {
+            return self.0.write_string_fragment(out, fragment);
+        }
+        for part in fragment.split_inclusive(must_escape) {
+            let plain = part.trim_end_matches(must_escape);
+            self.0.write_string_fragment(out, plain)?;
+            if let Some(c) = part.chars().next_back().filter(|&c| must_escape(c)) {
+                // All of them are below U+10000, where four digits suffice.
+                write!(out, "\\u{:04x}", u32::from(c))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_array(out)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array(out)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(out, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array_value(out)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object(out)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object(out)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(out)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object_value(out)
+    }
+}

@@ -1,0 +1,296 @@
+//! What holds for any snapshot, however odd its contents.
+
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonschema::Validator;
+use model::{
+    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Pid,
+    Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, Tid,
+    Trust, Unreadable,
+};
+use proptest::collection::{btree_map, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+use report::{Style, SummaryOptions};
+
+use crate::samples::{json, summary};
+use crate::schema::{assert_valid, strict};
+
+static STRICT: LazyLock<Validator> = LazyLock::new(strict);
+
+/// Any string; often one that a terminal would obey, sometimes a real name.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[\\x00-\\x1f\\x7f-\\u{9f}\\u{2028}-\\u{202e}\\u{2066}-\\u{2069}a-z\"\\\\]{0,8}",
+        Just("runtime.gopark".to_owned()),
+        Just("main.worker".to_owned()),
+        Just("?".to_owned()),
+    ]
+}
+
+fn shared() -> impl Strategy<Value = Arc<str>> {
+    text().prop_map(Arc::from)
+}
+
+fn addr() -> impl Strategy<Value = Addr> {
+    any::<u64>().prop_map(Addr)
+}
+
+fn path() -> impl Strategy<Value = PathBuf> {
+    text().prop_map(PathBuf::from)
+}
+
+fn time() -> impl Strategy<Value = SystemTime> {
+    // Some of them beyond what RFC 3339 can say, on both sides.
+    let beyond = 1_000_000_000_000_u64;
+    (any::<bool>(), 0..beyond, 0..1_000_000_000_u32).prop_map(|(before, s, ns)| {
+        let distance = Duration::new(s, ns);
+        let time = if before {
+            UNIX_EPOCH.checked_sub(distance)
+        } else {
+            UNIX_EPOCH.checked_add(distance)
+        };
+        time.unwrap_or(UNIX_EPOCH)
+    })
+}
+
+fn function() -> impl Strategy<Value = Function> {
+    (shared(), addr()).prop_map(|(name, entry)| Function { name, entry })
+}
+
+fn site() -> impl Strategy<Value = Site> {
+    (addr(), of(function()), shared(), any::<u32>()).prop_map(|(pc, function, file, line)| Site {
+        pc,
+        function,
+        file,
+        line,
+    })
+}
+
+fn frame() -> impl Strategy<Value = Frame> {
+    let kind = prop_oneof![Just(FrameKind::Normal), Just(FrameKind::Wrapper)];
+    let trust = prop_oneof![Just(Trust::Exact), Just(Trust::Assumed)];
+    (
+        addr(),
+        function(),
+        shared(),
+        any::<u32>(),
+        any::<bool>(),
+        kind,
+        trust,
+    )
+        .prop_map(|(pc, function, file, line, inlined, kind, trust)| Frame {
+            pc,
+            function,
+            file,
+            line,
+            inlined,
+            kind,
+            trust,
+        })
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    (0_u64..12).prop_filter_map("a status that is used", Status::from_runtime)
+}
+
+fn stack() -> impl Strategy<Value = StackBounds> {
+    (addr(), addr(), of(addr())).prop_map(|(lo, hi, sp)| StackBounds { lo, hi, sp })
+}
+
+fn stack_end() -> impl Strategy<Value = StackEnd> {
+    of(shared()).prop_map(|early| early.map_or(StackEnd::Complete, StackEnd::Early))
+}
+
+fn goroutine() -> impl Strategy<Value = Goroutine> {
+    let identity = (any::<u64>(), of(any::<u64>()), addr(), status());
+    let wait = (of(shared()), of(any::<u64>()), any::<bool>());
+    let origin = (of(site()), of(site()), any::<bool>());
+    let thread = (of(any::<i32>()), any::<bool>());
+    let labels = vec((shared(), shared()), 0..4);
+    let calls = (of(stack()), vec(frame(), 0..6), stack_end());
+    (
+        identity,
+        wait,
+        origin,
+        thread,
+        labels,
+        calls,
+        vec(text(), 0..3),
+    )
+        .prop_map(
+            |(identity, wait, origin, thread, labels, calls, notes)| Goroutine {
+                goid: Goid(identity.0),
+                parent_goid: identity.1.map(Goid),
+                g: identity.2,
+                status: identity.3,
+                waitreason: wait.0,
+                waitsince: wait.1,
+                parking_on_chan: wait.2,
+                gopc: origin.0,
+                startpc: origin.1,
+                system: origin.2,
+                thread: thread.0.map(Tid),
+                locked_to_thread: thread.1,
+                labels,
+                stack: calls.0,
+                frames: calls.1.into(),
+                stack_end: calls.2,
+                notes,
+            },
+        )
+}
+
+fn target() -> impl Strategy<Value = TargetInfo> {
+    let kind = prop_oneof![Just(TargetKind::Process), Just(TargetKind::Core)];
+    (
+        kind,
+        of(any::<i32>()),
+        of(path()),
+        of(path()),
+        any::<usize>(),
+    )
+        .prop_map(|(kind, pid, exe, core, threads)| TargetInfo {
+            kind,
+            pid: pid.map(Pid),
+            exe,
+            core,
+            arch: "amd64",
+            threads,
+        })
+}
+
+fn build() -> impl Strategy<Value = BuildInfo> {
+    let layout = prop_oneof![
+        Just(LayoutSource::Dwarf),
+        Just(LayoutSource::DebugFile),
+        Just(LayoutSource::Table)
+    ];
+    let symbols = prop_oneof![Just(SymbolSource::Symtab), Just(SymbolSource::Dwarf)];
+    let settings = btree_map(text(), text(), 0..4);
+    (text(), of(text()), of(text()), settings, layout, symbols).prop_map(
+        |(go_version, path, main, settings, layout, symbols)| BuildInfo {
+            go_version,
+            path,
+            main,
+            settings,
+            layout,
+            symbols,
+        },
+    )
+}
+
+fn capture() -> impl Strategy<Value = CaptureInfo> {
+    (
+        of(any::<Duration>()),
+        any::<u64>(),
+        of(any::<u64>()),
+        any::<bool>(),
+    )
+        .prop_map(|(pause, bytes_read, nanotime, consistent)| CaptureInfo {
+            pause,
+            bytes_read,
+            nanotime,
+            consistent,
+        })
+}
+
+fn unreadable() -> impl Strategy<Value = Unreadable> {
+    (any::<usize>(), addr(), text()).prop_map(|(index, g, reason)| Unreadable { index, g, reason })
+}
+
+fn snapshot() -> impl Strategy<Value = Snapshot> {
+    (
+        time(),
+        target(),
+        build(),
+        capture(),
+        vec(goroutine().prop_map(Arc::new), 0..8),
+        vec(unreadable(), 0..8),
+        vec(text(), 0..3),
+    )
+        .prop_map(
+            |(captured_at, target, build, capture, goroutines, unreadable, diagnostics)| Snapshot {
+                captured_at,
+                target,
+                build,
+                capture,
+                goroutines,
+                unreadable,
+                diagnostics,
+            },
+        )
+}
+
+fn obeyed_by_a_terminal(c: char) -> bool {
+    c != '\n' && (c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn json_is_always_valid_and_tells_every_goroutine(s in snapshot()) {
+        let line = json(&s, Style::Line);
+        prop_assert_eq!(line.matches('\n').count(), 1);
+        let document: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_valid(&STRICT, &document);
+
+        let goroutines = document["goroutines"].as_array().unwrap();
+        prop_assert_eq!(goroutines.len(), s.goroutines.len());
+        prop_assert_eq!(&document["capture"]["goroutines"], s.goroutines.len());
+        for (g, of) in goroutines.iter().zip(&s.goroutines) {
+            prop_assert_eq!(&g["goid"], of.goid.0);
+            prop_assert_eq!(g["frames"].as_array().unwrap().len(), of.frames.len());
+            for (key, value) in &of.labels {
+                let last = of.labels.iter().rfind(|(k, _)| k == key).map(|(_, v)| v);
+                prop_assert!(last != Some(value) || g["labels"][&**key] == **value);
+            }
+        }
+        for (d, of) in document["diagnostics"].as_array().unwrap().iter().zip(&s.diagnostics) {
+            prop_assert_eq!(d, of);
+        }
+
+        let pretty = json(&s, Style::Pretty);
+        prop_assert_eq!(document, serde_json::from_str::<serde_json::Value>(&pretty).unwrap());
+        prop_assert!(!line.contains(obeyed_by_a_terminal));
+        prop_assert!(!pretty.contains(obeyed_by_a_terminal));
+    }
+
+    #[test]
+    fn summary_never_steers_the_terminal_and_counts_what_it_leaves_out(
+        s in snapshot(),
+        include_system in any::<bool>(),
+        max_groups in of(0..4_usize),
+        width in of(0..200_usize),
+    ) {
+        let mut options = SummaryOptions { color: false, width, include_system, max_groups };
+        let plain = summary(&s, &options);
+        prop_assert!(!plain.contains(obeyed_by_a_terminal), "{:?}", plain);
+
+        options.color = true;
+        let mut colored = summary(&s, &options);
+        for sgr in ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[36m"] {
+            colored = colored.replace(sgr, "");
+        }
+        prop_assert_eq!(&plain, &colored);
+
+        // Lines of groups begin with their count, lines of the header are told apart by
+        // the empty line behind them.
+        let body = plain.split_once("\n\n").map_or("", |(_, body)| body);
+        let counts = |line: &str| -> usize {
+            let n = line.strip_prefix("… and ").map_or(line, |rest| {
+                rest.split_once(" with ").map_or("0", |(_, n)| n)
+            });
+            match n.split_once(" goroutine") {
+                Some((n, _)) => n.replace(',', "").parse().unwrap_or(0),
+                None => 0,
+            }
+        };
+        let told: usize = body.lines().map(counts).sum();
+        prop_assert_eq!(told, s.goroutines.len(), "{}", plain);
+    }
+}

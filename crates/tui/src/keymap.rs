@@ -1,0 +1,213 @@
+//! The one table of keys: what they do, and what the help says of them.
+
+/// A key as the table names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Key {
+    Char(char),
+    Ctrl(char),
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    Enter,
+    Esc,
+    Tab,
+    Backspace,
+    Delete,
+}
+
+/// What a key does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Action {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Top,
+    Bottom,
+    Focus,
+    Filter,
+    System,
+    NextSort,
+    PreviousSort,
+    Reverse,
+    Pause,
+    Step,
+    Longer,
+    Shorter,
+    Diagnostics,
+    Help,
+    Close,
+    Quit,
+    /// Whatever is open.
+    QuitAtOnce,
+}
+
+/// A line of the table.
+pub(crate) struct Binding {
+    pub keys: &'static [Key],
+    pub action: Action,
+    /// For the help.
+    pub help: &'static str,
+    /// For the line of keys at the bottom; empty for what needs no reminder.
+    pub hint: &'static str,
+}
+
+const fn bind(
+    keys: &'static [Key],
+    action: Action,
+    help: &'static str,
+    hint: &'static str,
+) -> Binding {
+    Binding {
+        keys,
+        action,
+        help,
+        hint,
+    }
+}
+
+/// All keys, under the headings of the help.
+pub(crate) const KEYMAP: &[(&str, &[Binding])] = &[
+    (
+        "Move",
+        &[
+            bind(&[Key::Up, Key::Char('k')], Action::Up, "one up", ""),
+            bind(&[Key::Down, Key::Char('j')], Action::Down, "one down", ""),
+            bind(
+                &[Key::PageUp, Key::Ctrl('b')],
+                Action::PageUp,
+                "a page up",
+                "",
+            ),
+            bind(
+                &[Key::PageDown, Key::Ctrl('f')],
+                Action::PageDown,
+                "a page down",
+                "",
+            ),
+            bind(
+                &[Key::Home, Key::Char('g')],
+                Action::Top,
+                "to the first",
+                "",
+            ),
+            bind(
+                &[Key::End, Key::Char('G')],
+                Action::Bottom,
+                "to the last",
+                "",
+            ),
+            bind(
+                &[Key::Tab, Key::Enter],
+                Action::Focus,
+                "to the stack and back",
+                "stack",
+            ),
+        ],
+    ),
+    (
+        "Choose",
+        &[
+            bind(&[Key::Char('/')], Action::Filter, "filter", "filter"),
+            bind(
+                &[Key::Char('s')],
+                Action::System,
+                "system goroutines too",
+                "system",
+            ),
+            bind(
+                &[Key::Char('o')],
+                Action::NextSort,
+                "order by next column",
+                "order",
+            ),
+            bind(
+                &[Key::Char('O')],
+                Action::PreviousSort,
+                "order by the one before",
+                "",
+            ),
+            bind(&[Key::Char('r')], Action::Reverse, "reverse the order", ""),
+        ],
+    ),
+    (
+        "Time",
+        &[
+            bind(
+                &[Key::Char(' ')],
+                Action::Pause,
+                "pause sampling, go on",
+                "pause",
+            ),
+            bind(&[Key::Char('.')], Action::Step, "take one sample now", ""),
+            bind(
+                &[Key::Char('+'), Key::Char('=')],
+                Action::Longer,
+                "longer interval",
+                "",
+            ),
+            bind(&[Key::Char('-')], Action::Shorter, "shorter interval", ""),
+        ],
+    ),
+    (
+        "Other",
+        &[
+            bind(
+                &[Key::Char('d')],
+                Action::Diagnostics,
+                "about this sample",
+                "",
+            ),
+            bind(&[Key::Char('?')], Action::Help, "this help", "help"),
+            bind(&[Key::Esc], Action::Close, "close, back, no filter", ""),
+            bind(&[Key::Char('q')], Action::Quit, "quit", "quit"),
+            bind(&[Key::Ctrl('c')], Action::QuitAtOnce, "quit at once", ""),
+        ],
+    ),
+];
+
+/// What a key does outside the filter line.
+pub(crate) fn action(key: Key) -> Option<Action> {
+    bindings().find(|b| b.keys.contains(&key)).map(|b| b.action)
+}
+
+/// All lines of the table.
+pub(crate) fn bindings() -> impl Iterator<Item = &'static Binding> {
+    KEYMAP.iter().flat_map(|(_, bindings)| bindings.iter())
+}
+
+impl Key {
+    /// What stands on the key.
+    pub fn name(self) -> String {
+        match self {
+            Key::Char(' ') => "Space".into(),
+            Key::Char(c) => c.into(),
+            Key::Ctrl(c) => format!("Ctrl-{}", c.to_ascii_uppercase()),
+            Key::Up => "↑".into(),
+            Key::Down => "↓".into(),
+            Key::Left => "←".into(),
+            Key::Right => "→".into(),
+            Key::PageUp => "PgUp".into(),
+            Key::PageDown => "PgDn".into(),
+            key => format!("{key:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_is_bound_twice() {
+        let keys: Vec<Key> = bindings().flat_map(|b| b.keys).copied().collect();
+        for (i, key) in keys.iter().enumerate() {
+            assert!(!keys[i + 1..].contains(key), "{key:?}");
+        }
+    }
+}

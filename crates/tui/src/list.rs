@@ -1,0 +1,297 @@
+//! Which goroutines the list shows, in which order, and which one is selected.
+//!
+//! Filtering and sorting happen when a sample comes or what is asked for changes, never while drawing.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
+use model::{Filter, Goid, Goroutine, Snapshot, Unreadable};
+
+use crate::watch::{Row, Watch};
+
+/// What the list can be ordered by: its columns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SortKey {
+    Goid,
+    State,
+    Since,
+    Function,
+    CreatedBy,
+}
+
+impl SortKey {
+    pub const ALL: [SortKey; 5] = [
+        SortKey::Goid,
+        SortKey::State,
+        SortKey::Since,
+        SortKey::Function,
+        SortKey::CreatedBy,
+    ];
+
+    /// The key `steps` columns further on, around the end.
+    pub fn step(self, steps: usize) -> SortKey {
+        let at = Self::ALL
+            .iter()
+            .position(|key| *key == self)
+            .unwrap_or_default();
+        Self::ALL
+            .into_iter()
+            .cycle()
+            .nth(at + steps)
+            .unwrap_or(self)
+    }
+}
+
+/// What a line of the list stands for, whatever line that is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Id {
+    Goroutine(Goid),
+    /// By its index in `runtime.allgs`.
+    Unreadable(usize),
+}
+
+/// What a line of the list shows.
+#[derive(Clone, Copy)]
+pub(crate) enum Item<'a> {
+    Goroutine(&'a Row),
+    Unreadable(&'a Unreadable),
+}
+
+/// Why the list is put together anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The user asked for another order or choice: whoever is at the top wants to see its top.
+    Asked,
+    /// A sample came: what is looked at stays where it is.
+    Sample,
+}
+
+pub(crate) struct List {
+    pub sort: SortKey,
+    pub reverse: bool,
+    pub show_system: bool,
+    pub filter_text: String,
+    filter: Filter,
+    /// The visible goroutines, as indices of `Watch::rows`.
+    order: Vec<u32>,
+    /// How many system goroutines would be visible if they were not hidden.
+    pub hidden: usize,
+    /// How many of the snapshot's unreadable goroutines follow them.
+    unreadable: usize,
+    pub selected: Option<Id>,
+    /// The line of the selection, and the first line on the screen.
+    pub cursor: usize,
+    pub offset: usize,
+    /// The widest goid and state so far, so that columns don't jump to and fro.
+    pub goid_width: usize,
+    pub state_width: usize,
+}
+
+impl Default for List {
+    fn default() -> List {
+        List {
+            sort: SortKey::Goid,
+            reverse: false,
+            show_system: false,
+            filter_text: String::new(),
+            filter: Filter::default(),
+            order: Vec::new(),
+            hidden: 0,
+            unreadable: 0,
+            selected: None,
+            cursor: 0,
+            offset: 0,
+            goid_width: 5,
+            state_width: 8,
+        }
+    }
+}
+
+impl List {
+    pub fn len(&self) -> usize {
+        self.order.len() + self.unreadable
+    }
+
+    /// How many goroutines can be seen, those that are gone included.
+    pub fn goroutines(&self) -> usize {
+        self.order.len()
+    }
+
+    pub fn set_filter(&mut self, text: &str, filter: Filter) {
+        self.filter_text = text.to_owned();
+        self.filter = filter;
+    }
+
+    pub fn item<'a>(&self, watch: &'a Watch, line: usize) -> Option<Item<'a>> {
+        match self.order.get(line) {
+            Some(&row) => watch.rows.get(row as usize).map(Item::Goroutine),
+            None => {
+                let line = line.checked_sub(self.order.len())?;
+                let unreadable = &watch.snapshot.as_ref()?.unreadable;
+                unreadable
+                    .get(line)
+                    .filter(|_| line < self.unreadable)
+                    .map(Item::Unreadable)
+            }
+        }
+    }
+
+    pub fn selected_item<'a>(&self, watch: &'a Watch) -> Option<Item<'a>> {
+        self.item(watch, self.cursor)
+    }
+
+    /// Selects a line, or the last one if there are fewer.
+    pub fn select(&mut self, watch: &Watch, line: usize) {
+        self.cursor = line.min(self.len().saturating_sub(1));
+        self.selected = self.item(watch, self.cursor).map(Item::id);
+    }
+
+    /// Scrolls as little as needed for the selection to be among `height` lines.
+    pub fn scroll_to_selection(&mut self, height: usize) {
+        let height = height.max(1);
+        let last = self.len().saturating_sub(height);
+        let lowest = self.cursor.saturating_sub(height - 1);
+        self.offset = self.offset.min(last).clamp(lowest, self.cursor);
+    }
+
+    /// Filters and sorts anew, and finds the selection again.
+    pub fn rebuild(&mut self, watch: &Watch, cause: Cause) {
+        let Some(snapshot) = &watch.snapshot else {
+            return;
+        };
+        (self.order, self.hidden) = self.choose(watch, snapshot);
+        self.sort(&watch.rows);
+        // What could not be read matches no question; without a question it is there.
+        self.unreadable = if self.filter.is_empty() {
+            snapshot.unreadable.len()
+        } else {
+            0
+        };
+        for &row in &self.order {
+            let Some(row) = watch.rows.get(row as usize) else {
+                continue;
+            };
+            let g = &row.goroutine;
+            let digits = g.goid.0.checked_ilog10().unwrap_or(0) as usize + 1;
+            self.goid_width = self.goid_width.max(digits);
+            self.state_width = self.state_width.max(g.state().len());
+        }
+        if cause == Cause::Asked && self.cursor == 0 {
+            self.offset = 0;
+            self.select(watch, 0);
+            return;
+        }
+        let line = self.find(watch, self.selected).unwrap_or(self.cursor);
+        if self.offset > 0 {
+            // The selection stays on its line of the screen while others come and go above it.
+            self.offset = (self.offset + line).saturating_sub(self.cursor);
+        }
+        self.select(watch, line);
+    }
+
+    fn find(&self, watch: &Watch, id: Option<Id>) -> Option<usize> {
+        let id = id?;
+        // Usually nothing moved.
+        let is_it = |line: &usize| self.item(watch, *line).map(Item::id) == Some(id);
+        Some(self.cursor)
+            .filter(is_it)
+            .or_else(|| (0..self.len()).find(is_it))
+    }
+
+    /// The rows that are to be seen, and how many more would be but for being system goroutines.
+    fn choose(&self, watch: &Watch, snapshot: &Snapshot) -> (Vec<u32>, usize) {
+        let hide_system = !self.show_system && !self.filter.asks_for_system();
+        let nanotime = snapshot.capture.nanotime;
+        let mut matcher = self.filter.matcher(nanotime);
+        let rows = watch.rows.iter().zip(0u32..);
+        let mut hidden = 0;
+        let mut order = Vec::new();
+        for (row, i) in rows.filter(|(row, _)| matcher.matches(&row.goroutine)) {
+            if hide_system && row.goroutine.system {
+                hidden += 1;
+            } else {
+                order.push(i);
+            }
+        }
+        (order, hidden)
+    }
+
+    fn sort(&mut self, rows: &[Row]) {
+        let row = |i: &u32| rows.get(*i as usize);
+        let visible = || self.order.iter().filter_map(row);
+        let keys: Vec<u64> = match self.sort {
+            SortKey::Goid => visible().map(|row| row.goroutine.goid.0).collect(),
+            // What is known to be the longest is what is stuck; nothing known sorts as the shortest.
+            SortKey::Since => visible()
+                .map(|row| row.since.known.map_or(0, |d| d.as_nanos() as u64 + 1))
+                .collect(),
+            SortKey::State => ranks(visible().map(|row| row.goroutine.state()).collect()),
+            SortKey::Function => ranks(visible().map(|row| function(&row.goroutine).0).collect()),
+            SortKey::CreatedBy => ranks(visible().map(|row| created_by(&row.goroutine)).collect()),
+        };
+        // Equal ones stand in the order of their IDs, whichever way round.
+        let goids = visible().map(|row| row.goroutine.goid);
+        let mut keyed: Vec<(u64, Goid, u32)> = keys
+            .into_iter()
+            .zip(goids)
+            .zip(&self.order)
+            .map(|((k, g), i)| (k, g, *i))
+            .collect();
+        if self.reverse {
+            keyed.sort_unstable_by_key(|&(key, goid, i)| (Reverse(key), goid, i));
+        } else {
+            keyed.sort_unstable();
+        }
+        self.order = keyed.into_iter().map(|(_, _, i)| i).collect();
+    }
+}
+
+impl Item<'_> {
+    pub fn id(self) -> Id {
+        match self {
+            Item::Goroutine(row) => Id::Goroutine(row.goroutine.goid),
+            Item::Unreadable(unreadable) => Id::Unreadable(unreadable.index),
+        }
+    }
+}
+
+/// Each text's rank among them: comparing numbers is what makes sorting 100,000 rows fast.
+fn ranks(texts: Vec<&str>) -> Vec<u64> {
+    let distinct: HashSet<&str> = texts.iter().copied().collect();
+    let mut distinct: Vec<&str> = distinct.into_iter().collect();
+    distinct.sort_unstable();
+    let rank: HashMap<&str, u64> = distinct.into_iter().zip(0..).collect();
+    texts
+        .iter()
+        .map(|text| rank.get(text).copied().unwrap_or_default())
+        .collect()
+}
+
+/// The function that matters, and whether it is the program's own: the innermost outside the
+/// runtime. The runtime's own goroutines have none; what they started with says what they are.
+pub(crate) fn function(g: &Goroutine) -> (&str, bool) {
+    if let Some(frame) = g.top_user_frame() {
+        return (&frame.function.name, true);
+    }
+    let start = g.startpc.as_ref().and_then(|site| site.function.as_ref());
+    // `runtime.goexit` below everything tells nothing.
+    let outermost = || {
+        g.frames
+            .iter()
+            .rev()
+            .map(|f| &f.function)
+            .find(|f| &*f.name != "runtime.goexit")
+    };
+    (
+        start
+            .or_else(outermost)
+            .map_or("", |function| &function.name),
+        false,
+    )
+}
+
+/// The function with the `go` statement.
+pub(crate) fn created_by(g: &Goroutine) -> &str {
+    let function = g.gopc.as_ref().and_then(|site| site.function.as_ref());
+    function.map_or("", |function| &function.name)
+}

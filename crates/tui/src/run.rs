@@ -1,0 +1,158 @@
+//! The loop: messages in, screen out.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::sync::mpsc::TryRecvError;
+use std::time::{Duration, Instant};
+
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+
+use crate::feed::{Feed, FeedEvent, Request};
+use crate::state::Model;
+use crate::terminal::{self, Keyboard};
+use crate::update::{Effect, Msg, update};
+use crate::view::view;
+
+/// How the screen starts.
+#[derive(Clone, Debug)]
+pub struct UiOptions {
+    /// The program's name, for the header.
+    pub title: String,
+    /// Whether to use colours. Without them the same is said by signs, bold and reverse video.
+    pub color: bool,
+    /// The filter to start with, in the language of [`model::Filter`]; empty for none.
+    pub filter: String,
+    /// The interval that the sampler starts with.
+    pub interval: Duration,
+}
+
+/// Why the screen was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// The user wanted to.
+    Quit,
+    /// [`FeedEvent::Quit`].
+    Terminated,
+}
+
+/// Why the screen could not be shown any longer.
+#[derive(Debug)]
+pub enum UiError {
+    /// Standard output or input is not a terminal.
+    NoTerminal,
+    /// The terminal failed, or went away.
+    Terminal(io::Error),
+    /// A thread panicked; its message has been printed.
+    Panicked,
+}
+
+impl fmt::Display for UiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UiError::NoTerminal => f.write_str("this is not a terminal"),
+            UiError::Terminal(error) => write!(f, "the terminal failed: {error}"),
+            UiError::Panicked => f.write_str("a thread of goinspect panicked"),
+        }
+    }
+}
+
+impl std::error::Error for UiError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            UiError::Terminal(error) => Some(error),
+            UiError::NoTerminal | UiError::Panicked => None,
+        }
+    }
+}
+
+/// Shows the screen until the user leaves it. The terminal is as it was afterwards, whatever
+/// happens, and the sampler has been asked to stop.
+pub fn run(feed: Feed, options: UiOptions) -> Result<Exit, UiError> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        let _ = feed.requests.send(Request::Stop);
+        return Err(UiError::NoTerminal);
+    }
+    let requests = feed.requests.clone();
+    let result = terminal::enter()
+        .map_err(UiError::Terminal)
+        .and_then(|(mut terminal, _guard)| run_on(&mut terminal, &mut Keyboard, feed, options));
+    // The sampler may be gone already: then it has stopped.
+    let _ = requests.send(Request::Stop);
+    result
+}
+
+/// Where keys, mouse and sizes come from.
+pub(crate) trait Events {
+    /// The next one, if it comes within `timeout`.
+    fn next(&mut self, timeout: Duration) -> io::Result<Option<Msg>>;
+}
+
+/// How long a new sample may wait for being shown. Keys never wait.
+const PATIENCE: Duration = Duration::from_millis(40);
+/// How often the screen is drawn anew when nothing happens: the sample's age grows.
+const CLOCK: Duration = Duration::from_millis(500);
+
+/// The loop itself, for any terminal and any source of events.
+pub(crate) fn run_on<B: Backend>(
+    terminal: &mut Terminal<B>,
+    events: &mut impl Events,
+    feed: Feed,
+    options: UiOptions,
+) -> Result<Exit, UiError>
+where
+    B::Error: Send + Sync + 'static,
+{
+    let failed = |error: B::Error| UiError::Terminal(io::Error::other(error));
+    let start = Instant::now();
+    let mut model = Model::new(options);
+    let size = terminal.size().map_err(failed)?;
+    update(&mut model, Msg::Resize(size.width, size.height));
+    let mut connected = true;
+    let mut drawn: Option<Duration> = None;
+    loop {
+        let now = start.elapsed();
+        update(&mut model, Msg::Tick(now));
+        if drawn.is_none_or(|at| now.saturating_sub(at) >= CLOCK) {
+            terminal.draw(|frame| view(&model, frame)).map_err(failed)?;
+            drawn = Some(now);
+        }
+        let mut messages = Vec::new();
+        while connected {
+            match feed.events.try_recv() {
+                Ok(event) => messages.push(Msg::Feed(event)),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    connected = false;
+                    let message = "the sampler has stopped".to_owned();
+                    messages.push(Msg::Feed(FeedEvent::Ended { message }));
+                }
+            }
+        }
+        let patience = if messages.is_empty() {
+            PATIENCE
+        } else {
+            Duration::ZERO
+        };
+        // All that is there is taken in before the next drawing: a held key must not lag behind.
+        let mut event = events.next(patience).map_err(UiError::Terminal)?;
+        while let Some(message) = event {
+            messages.push(message);
+            event = events.next(Duration::ZERO).map_err(UiError::Terminal)?;
+        }
+        if terminal::panicked() {
+            return Err(UiError::Panicked);
+        }
+        for message in messages {
+            drawn = None;
+            match update(&mut model, message) {
+                Some(Effect::Exit(exit)) => return Ok(exit),
+                Some(Effect::Request(request)) => {
+                    // Whoever is gone cannot be asked; `Ended` is on its way.
+                    let _ = feed.requests.send(request);
+                }
+                None => {}
+            }
+        }
+    }
+}

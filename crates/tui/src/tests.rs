@@ -1,0 +1,8 @@
+//! What a person sees and does.
+
+mod behaviour;
+mod panes;
+mod running;
+mod screens;
+mod speed;
+mod streams;

@@ -1,0 +1,151 @@
+//! The filter line, the stack, what lies over the screen, and the mouse.
+
+use model::Goid;
+
+use super::behaviour::waiting;
+use crate::keymap::Key;
+use crate::list::Id;
+use crate::run::Exit;
+use crate::state::Focus;
+use crate::testing::{Screen, g, snapshot};
+use crate::update::{Effect, Mouse, Msg, update};
+
+#[test]
+fn the_filter_line() {
+    let mut screen = Screen::new(80, 24);
+    screen.sample(snapshot(
+        0,
+        [waiting(1, "main.alpha"), waiting(2, "main.beta")],
+    ));
+    screen.keys("/alpha");
+    assert_eq!(screen.goids(), [1]);
+    // An error leaves the last filter in force, and the line open.
+    screen.keys(" goid:1");
+    screen.key(Key::Backspace);
+    screen.key(Key::Enter);
+    assert!(screen.model.filter_line.is_some());
+    assert_eq!(screen.goids(), [1]);
+    screen.key(Key::Ctrl('w'));
+    screen.key(Key::Enter);
+    assert!(screen.model.filter_line.is_none());
+    assert_eq!(screen.model.list.filter_text, "alpha");
+    // Esc takes back what was typed, and in the list the whole filter.
+    screen.keys("/x");
+    assert!(screen.goids().is_empty());
+    screen.key(Key::Esc);
+    assert_eq!(screen.goids(), [1]);
+    screen.key(Key::Esc);
+    assert_eq!(screen.goids(), [1, 2]);
+    // While editing, q is a letter; Ctrl-C is not.
+    screen.keys("/");
+    assert_eq!(screen.keys("q"), None);
+    assert_eq!(screen.key(Key::Ctrl('c')), Some(Effect::Exit(Exit::Quit)));
+    update(&mut screen.model, Msg::Paste("\nx".into()));
+    assert_eq!(
+        screen.model.filter_line.as_ref().unwrap().input.text(),
+        "qx"
+    );
+}
+
+#[test]
+fn a_wrong_initial_filter_is_shown() {
+    let options = crate::run::UiOptions {
+        filter: "statsu:x".into(),
+        ..crate::testing::options()
+    };
+    let model = crate::state::Model::new(options);
+    assert_eq!(model.filter_line.unwrap().error.unwrap().at, 0..6);
+}
+
+#[test]
+fn things_close_one_by_one() {
+    let mut screen = Screen::story(80, 24);
+    screen.keys("/main");
+    screen.key(Key::Enter);
+    screen.key(Key::Tab);
+    screen.keys("?");
+    assert_eq!(screen.keys("q"), None, "q closes what lies on top first");
+    screen.keys("?d");
+    screen.key(Key::Esc);
+    assert_eq!(
+        (screen.model.overlay, screen.model.focus),
+        (None, Focus::Stack)
+    );
+    screen.key(Key::Esc);
+    assert_eq!(screen.model.focus, Focus::List);
+    assert_eq!(screen.model.list.filter_text, "main");
+    screen.key(Key::Esc);
+    assert_eq!(screen.model.list.filter_text, "");
+    assert_eq!(screen.key(Key::Esc), None);
+}
+
+#[test]
+fn the_stack_scrolls_to_its_end_and_begins_anew_with_another_goroutine() {
+    let mut screen = Screen::story(80, 24);
+    screen.keys("jjjj");
+    screen.key(Key::Tab);
+    screen.keys("G");
+    let end = screen.model.stack_scroll;
+    assert!(end > 0);
+    assert!(screen.text().contains("parent 1 [IO wait]"));
+    screen.key(Key::PageDown);
+    assert_eq!(screen.model.stack_scroll, end);
+    screen.keys("g");
+    assert_eq!(screen.model.stack_scroll, 0);
+    screen.keys("j");
+    screen.key(Key::Tab);
+    screen.keys("j");
+    assert_eq!(screen.model.stack_scroll, 0);
+}
+
+#[test]
+fn a_deep_stack_shows_the_right_lines() {
+    let calls: Vec<String> = (0..500)
+        .map(|i| format!("/src/a.go:{i} main.f{i:03}"))
+        .collect();
+    let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
+    for width in [60, 100, 160] {
+        let mut screen = Screen::new(width, 24);
+        let deep = g(1, "select", &calls)
+            .label("k", "v")
+            .by(9, "/src/b.go:1 main.creator");
+        screen.sample(snapshot(0, [deep]));
+        screen.key(Key::Tab);
+        let mut seen = String::new();
+        for _ in 0..1200 {
+            seen += &screen.text();
+            screen.keys("j");
+        }
+        for i in 0..500 {
+            assert!(seen.contains(&format!("main.f{i:03}")), "{i} at {width}");
+        }
+        let end = screen.text();
+        assert!(
+            end.contains("main.f499") && end.contains("created by main.creator"),
+            "{end}"
+        );
+        assert!(end.contains("parent 9 is gone"), "{end}");
+    }
+}
+
+#[test]
+fn the_mouse() {
+    let mut screen = Screen::new(80, 24);
+    screen.sample(snapshot(0, (1..100).map(|goid| waiting(goid, "main.work"))));
+    let mouse = |screen: &mut Screen, mouse, line| {
+        update(&mut screen.model, Msg::Mouse(mouse, 5, line));
+    };
+    mouse(&mut screen, Mouse::Click, 6);
+    assert_eq!(screen.model.list.selected, Some(Id::Goroutine(Goid(4))));
+    mouse(&mut screen, Mouse::WheelDown, 6);
+    assert_eq!(screen.model.list.selected, Some(Id::Goroutine(Goid(7))));
+    mouse(&mut screen, Mouse::WheelUp, 6);
+    assert_eq!(screen.model.list.selected, Some(Id::Goroutine(Goid(4))));
+    // The names of the columns, the header, the line of keys: nothing.
+    for line in [2, 0, 23, 200] {
+        mouse(&mut screen, Mouse::Click, line);
+        assert_eq!(screen.model.list.selected, Some(Id::Goroutine(Goid(4))));
+    }
+    mouse(&mut screen, Mouse::Click, 18);
+    assert_eq!(screen.model.focus, Focus::Stack);
+}

@@ -1,0 +1,142 @@
+//! The screen as it looks. `INSTA_UPDATE=always cargo test -p tui` writes the pictures anew; look at them.
+
+use crate::feed::FeedEvent;
+use crate::keymap::Key;
+use crate::testing::{Screen, snapshot, story};
+
+const SMALL: (u16, u16) = (80, 24);
+const LARGE: (u16, u16) = (160, 50);
+
+macro_rules! picture {
+    ($name:literal, $screen:expr) => {
+        insta::assert_snapshot!($name, $screen.text())
+    };
+}
+
+#[test]
+fn before_the_first_sample() {
+    picture!("waiting_small", Screen::new(80, 24));
+}
+
+#[test]
+fn the_first_sample() {
+    let mut screen = Screen::new(80, 24);
+    screen.sample(story().remove(0));
+    picture!("first_small", screen);
+}
+
+#[test]
+fn what_changed() {
+    for (name, (width, height)) in [("small", SMALL), ("large", LARGE)] {
+        let mut screen = Screen::story(width, height);
+        screen.keys("jjjj");
+        insta::assert_snapshot!(format!("changed_{name}"), screen.text());
+    }
+}
+
+#[test]
+fn system_goroutines_and_unreadable_ones() {
+    let mut screen = Screen::story(80, 24);
+    screen.keys("sG");
+    picture!("unreadable_small", screen);
+}
+
+#[test]
+fn the_longest_waiting_first() {
+    let mut screen = Screen::story(100, 30);
+    screen.keys("oo");
+    picture!("since_medium", screen);
+}
+
+#[test]
+fn the_stack_has_the_focus() {
+    let mut screen = Screen::story(80, 24);
+    screen.keys("jjjj");
+    screen.key(Key::Tab);
+    screen.keys("jj");
+    picture!("stack_small", screen);
+}
+
+#[test]
+fn a_filter_and_an_error_in_it() {
+    let mut screen = Screen::story(80, 24);
+    screen.keys("/label:tenant=acme");
+    picture!("filter_small", screen);
+    screen.keys(" statsu:running");
+    picture!("filter_error_small", screen);
+    for _ in 0..100 {
+        screen.key(Key::Backspace);
+    }
+    screen.keys("func:checkout created:\"net/http.(*Server).Serve\" status:sleeping");
+    picture!("filter_error_right_small", screen);
+}
+
+#[test]
+fn no_match() {
+    let mut screen = Screen::story(80, 24);
+    screen.keys("/bgsweep");
+    screen.key(Key::Enter);
+    picture!("no_match_small", screen);
+}
+
+#[test]
+fn help_and_diagnostics() {
+    let mut screen = Screen::story(80, 24);
+    screen.keys("?");
+    picture!("help_small", screen);
+    screen.keys("d");
+    picture!("diagnostics_small", screen);
+    let mut screen = Screen::story(160, 50);
+    screen.keys("?");
+    picture!("help_large", screen);
+}
+
+#[test]
+fn the_end_and_trouble() {
+    let mut screen = Screen::story(80, 24);
+    screen.keys(" ");
+    screen.feed(FeedEvent::Failed {
+        message: "thread 48213 did not stop within 500ms".into(),
+        hint: Some(
+            "it may be in uninterruptible sleep (state D); the next sample may succeed".into(),
+        ),
+    });
+    picture!("trouble_small", screen);
+    screen.feed(FeedEvent::Ended {
+        message: "The program has ended; this is its last state.".into(),
+    });
+    picture!("ended_small", screen);
+}
+
+#[test]
+fn narrow_and_tiny() {
+    let mut screen = Screen::story(50, 16);
+    picture!("narrow", screen);
+    let mut screen = Screen::story(30, 8);
+    picture!("tiny", screen);
+}
+
+#[test]
+fn nothing_from_the_target_reaches_the_terminal_raw() {
+    let mut hostile = crate::testing::g(
+        7,
+        "\x1b]0;owned\x07 wait",
+        &["/x\x1b[2J/a.go:1 main.\x1b[31mevil\u{202e}"],
+    )
+    .label("k\x1b[1m", "v\u{9b}2J")
+    .note("n\x1b[5m");
+    hostile.0.stack_end = model::StackEnd::Early("e\x1bc".into());
+    let mut snapshot = snapshot(0, [hostile]);
+    snapshot.diagnostics.push("d\x1b[2J".into());
+    snapshot.build.go_version = "go\x1b[3m".into();
+    for keys in ["", "d", "/\u{9b}"] {
+        let mut screen = Screen::new(100, 30);
+        screen.sample(snapshot.clone());
+        screen.keys(keys);
+        let text = screen.text();
+        let raw = text
+            .chars()
+            .find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}'));
+        assert_eq!(raw, None, "{text:?}");
+    }
+}

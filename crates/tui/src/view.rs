@@ -1,0 +1,134 @@
+//! The screen, drawn from the model. One file for each part of it.
+
+pub(crate) mod filter;
+mod header;
+pub(crate) mod overlay;
+pub(crate) mod stack;
+mod table;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use crate::keymap;
+use crate::layout::{areas, notice};
+use crate::state::Model;
+use crate::text::{thousands, width};
+
+/// Draws everything.
+pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
+    let areas = areas(model, frame.area());
+    header::draw(model, frame, areas.header);
+    table::draw(model, frame, areas.table);
+    stack::draw(model, frame, &areas);
+    draw_notice(model, frame, areas.notice);
+    filter::draw(model, frame, areas.filter);
+    match &model.filter_line {
+        Some(line) => {
+            let lines = filter::help(model, line, areas.footer.width.into());
+            frame.render_widget(Paragraph::new(lines), areas.footer);
+        }
+        None => draw_footer(model, frame, areas.footer),
+    }
+    if let Some(which) = model.overlay {
+        overlay::draw(model, which, frame);
+    }
+}
+
+fn draw_notice(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let style = match model.watch.ended {
+        Some(_) => model.theme.notice(),
+        None => model.theme.error(),
+    };
+    let lines = notice(model, area.width.into());
+    let lines: Vec<Line<'_>> = lines.into_iter().map(|l| Line::styled(l, style)).collect();
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// The keys that one needs most, and where in the list one is.
+fn draw_footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let mut bar = Bar::default();
+    for (binding, rank) in keymap::bindings().filter(|b| !b.hint.is_empty()).zip(2..) {
+        let key = binding.keys.first().map(|k| k.name()).unwrap_or_default();
+        bar.left(
+            rank,
+            [
+                Span::styled(key, model.theme.key()),
+                Span::raw(format!(" {}", binding.hint)),
+            ],
+        );
+    }
+    let list = &model.list;
+    if list.len() > 0 {
+        let place = format!(
+            "{} of {}",
+            thousands(list.cursor + 1),
+            thousands(list.len())
+        );
+        bar.right(1, [Span::styled(place, model.theme.dim())]);
+    }
+    bar.draw(frame, area);
+}
+
+/// A line of parts, left and right. When it is too long, those of the highest rank are left out.
+#[derive(Default)]
+struct Bar<'a> {
+    parts: Vec<(u8, bool, Vec<Span<'a>>)>,
+}
+
+const GAP: usize = 2;
+
+impl<'a> Bar<'a> {
+    fn left(&mut self, rank: u8, spans: impl IntoIterator<Item = Span<'a>>) {
+        self.parts.push((rank, false, spans.into_iter().collect()));
+    }
+
+    fn right(&mut self, rank: u8, spans: impl IntoIterator<Item = Span<'a>>) {
+        self.parts.push((rank, true, spans.into_iter().collect()));
+    }
+
+    fn draw(mut self, frame: &mut Frame<'_>, area: Rect) {
+        let room = usize::from(area.width);
+        let part_width = |(_, _, spans): &(u8, bool, Vec<Span<'_>>)| {
+            spans.iter().map(|s| width(&s.content)).sum::<usize>()
+        };
+        let total = |parts: &[(u8, bool, Vec<Span<'_>>)]| {
+            parts
+                .iter()
+                .map(|p| part_width(p) + GAP)
+                .sum::<usize>()
+                .saturating_sub(GAP)
+        };
+        // One part always remains; drawing cuts it.
+        while self.parts.len() > 1 && total(&self.parts) > room {
+            let highest = self.parts.iter().map(|(rank, ..)| *rank).max().unwrap_or(0);
+            let Some(at) = self.parts.iter().rposition(|(rank, ..)| *rank == highest) else {
+                break;
+            };
+            self.parts.remove(at);
+        }
+        let spare = room.saturating_sub(total(&self.parts));
+        let mut spans: Vec<Span<'_>> = Vec::new();
+        let (left, right): (Vec<_>, Vec<_>) =
+            self.parts.into_iter().partition(|(_, right, _)| !right);
+        let has_left = !left.is_empty();
+        for (i, (_, _, part)) in left.into_iter().enumerate() {
+            spans.push(Span::raw(if i == 0 { "" } else { "  " }));
+            spans.extend(part);
+        }
+        spans.push(Span::raw(" ".repeat(spare)));
+        for (i, (_, _, part)) in right.into_iter().enumerate() {
+            spans.push(Span::raw(if i == 0 && !has_left { "" } else { "  " }));
+            spans.extend(part);
+        }
+        frame.render_widget(Line::from(spans), area);
+    }
+}
+
+/// A text filled up with spaces to a column's width.
+fn padded(text: &str, columns: usize, style: Style) -> Span<'static> {
+    let fill = columns.saturating_sub(width(text));
+    Span::styled(format!("{text}{}", " ".repeat(fill)), style)
+}

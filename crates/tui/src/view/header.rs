@@ -1,0 +1,121 @@
+//! The two lines at the top: what is looked at, how many goroutines, what changed, how it was read.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::Bar;
+use crate::state::Model;
+use crate::text::{age, clean, span, thousands};
+use crate::watch::Mark;
+
+pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let line = |i| Rect {
+        y: area.y + i,
+        height: 1,
+        ..area
+    };
+    if area.height > 0 {
+        program(model).draw(frame, line(0));
+    }
+    if area.height > 1 {
+        numbers(model).draw(frame, line(1));
+    }
+}
+
+/// What is looked at, for how long that stopped it, and when.
+fn program(model: &Model) -> Bar<'_> {
+    let theme = model.theme;
+    let mut bar = Bar::default();
+    let title = if model.title.is_empty() {
+        "?"
+    } else {
+        &model.title
+    };
+    bar.left(0, [Span::styled(clean(title), theme.bold())]);
+    if let Some(snapshot) = &model.watch.snapshot {
+        if let Some(pid) = snapshot.target.pid {
+            bar.left(2, [Span::raw(format!("pid {pid}"))]);
+        }
+        bar.left(
+            3,
+            [Span::raw(clean(&snapshot.build.go_version).into_owned())],
+        );
+        bar.left(6, [Span::raw(snapshot.target.arch)]);
+        let since = age(model.now.saturating_sub(model.watch.received));
+        let stop = match snapshot.capture.pause {
+            Some(pause) => format!("stopped {}, {since} ago", span(pause)),
+            None => format!("sample {since} ago"),
+        };
+        bar.right(5, [Span::raw(stop)]);
+    }
+    if model.watch.ended.is_some() {
+        bar.right(1, [Span::styled("ENDED", theme.notice())]);
+        return bar;
+    }
+    let interval = format!("every {}", span(model.interval));
+    if model.paused {
+        bar.right(4, [Span::styled(interval, theme.dim())]);
+        bar.right(1, [Span::styled("PAUSED", theme.notice())]);
+    } else {
+        bar.right(4, [Span::raw(interval)]);
+    }
+    bar
+}
+
+/// How many goroutines, and what became of them.
+fn numbers(model: &Model) -> Bar<'_> {
+    let theme = model.theme;
+    let mut bar = Bar::default();
+    let watch = &model.watch;
+    let Some(snapshot) = &watch.snapshot else {
+        return bar;
+    };
+    bar.left(
+        0,
+        [
+            Span::styled(thousands(watch.user), theme.bold()),
+            Span::raw(plural(watch.user, " goroutine")),
+        ],
+    );
+    bar.left(
+        5,
+        [Span::raw(format!("{} system", thousands(watch.system)))],
+    );
+    let unreadable = snapshot.unreadable.len();
+    if unreadable > 0 {
+        bar.left(
+            1,
+            [Span::styled(
+                format!("!{} unreadable", thousands(unreadable)),
+                theme.error(),
+            )],
+        );
+    }
+    if let Some(counts) = watch.counts {
+        let changes = [
+            (Mark::New, counts.new, "new"),
+            (Mark::Changed, counts.changed, "changed"),
+            (Mark::Gone, counts.gone, "gone"),
+        ];
+        for (mark, count, word) in changes {
+            let style = if count == 0 {
+                theme.dim()
+            } else {
+                theme.mark(mark)
+            };
+            let text = format!("{}{} {word}", mark.sign(), thousands(count));
+            bar.left(3, [Span::styled(text, style)]);
+        }
+    }
+    let notes = snapshot.diagnostics.len();
+    if notes > 0 {
+        let text = format!("{notes}{} (d)", plural(notes, " note"));
+        bar.right(2, [Span::styled(text, theme.notice())]);
+    }
+    bar
+}
+
+pub(super) fn plural(n: usize, word: &str) -> String {
+    format!("{word}{}", if n == 1 { "" } else { "s" })
+}
