@@ -21,7 +21,11 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
     let mut session = Session::open(pid, options(common))?;
     let first = session.sample()?;
     let title = match &first.target.exe {
-        Some(exe) => exe.file_name().unwrap_or(exe.as_os_str()).to_string_lossy().into_owned(),
+        Some(exe) => exe
+            .file_name()
+            .unwrap_or(exe.as_os_str())
+            .to_string_lossy()
+            .into_owned(),
         None => String::new(),
     };
     let (events, shown) = mpsc::channel();
@@ -32,22 +36,41 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
         .name("goinspect-sampler".to_owned())
         .spawn(move || {
             if events.send(FeedEvent::Snapshot(Arc::new(first))).is_ok() {
-                Sampling { session, events, asked, interval, paused: false }.run();
+                Sampling {
+                    session,
+                    events,
+                    asked,
+                    interval,
+                    paused: false,
+                }
+                .run();
             }
         })
         .map_err(|why| Failure::internal(format!("cannot start a thread: {why}")))?;
     let ui = UiOptions {
         title,
         color: common.color.enabled(),
-        filter: common.filter.as_ref().map(|f| f.text.clone()).unwrap_or_default(),
+        filter: common
+            .filter
+            .as_ref()
+            .map(|f| f.text.clone())
+            .unwrap_or_default(),
         interval,
     };
-    let left = tui::run(Feed { events: shown, requests }, ui);
+    let left = tui::run(
+        Feed {
+            events: shown,
+            requests,
+        },
+        ui,
+    );
     // The target goes on before goinspect says good-bye.
     let ended = sampler.join();
     left.map_err(|why| match why {
-        UiError::NoTerminal => Failure::command_line("attach wants a terminal for its input and output")
-            .hint("`goinspect snapshot` prints what is there once"),
+        UiError::NoTerminal => {
+            Failure::command_line("attach wants a terminal for its input and output")
+                .hint("`goinspect snapshot` prints what is there once")
+        }
         why => Failure::internal(why.to_string()),
     })?;
     ended.map_err(|_| Failure::internal("the sampling thread panicked"))
@@ -60,9 +83,16 @@ fn leave_on_signals(events: Sender<FeedEvent>) -> Result<(), Failure> {
     let wait = move || {
         if signals.forever().next().is_some() {
             let _ = events.send(FeedEvent::Quit);
+            // Reading from a terminal that is gone may never come back (crossterm polls an end
+            // of file for ever), and then there is no screen to be tidied up either.
+            thread::sleep(Duration::from_secs(1));
+            std::process::exit(0);
         }
     };
-    thread::Builder::new().name("goinspect-signals".to_owned()).spawn(wait).map_err(cannot)?;
+    thread::Builder::new()
+        .name("goinspect-signals".to_owned())
+        .spawn(wait)
+        .map_err(cannot)?;
     Ok(())
 }
 
@@ -80,10 +110,13 @@ impl Sampling {
         let mut last = Instant::now();
         loop {
             let request = if self.paused {
-                self.asked.recv().map_err(|_| RecvTimeoutError::Disconnected)
+                self.asked
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected)
             } else {
                 let next = last + self.interval;
-                self.asked.recv_timeout(next.saturating_duration_since(Instant::now()))
+                self.asked
+                    .recv_timeout(next.saturating_duration_since(Instant::now()))
             };
             let due = match request {
                 Ok(Request::Sample) | Err(RecvTimeoutError::Timeout) => true,
@@ -115,13 +148,21 @@ impl Sampling {
     /// `false` if no more samples can be taken, or nobody wants them.
     fn sample(&mut self) -> bool {
         match self.session.sample() {
-            Ok(snapshot) => self.events.send(FeedEvent::Snapshot(Arc::new(snapshot))).is_ok(),
+            Ok(snapshot) => self
+                .events
+                .send(FeedEvent::Snapshot(Arc::new(snapshot)))
+                .is_ok(),
             Err(error) if error.kind == ErrorKind::Gone => {
-                let _ = self.events.send(FeedEvent::Ended { message: error.message });
+                let _ = self.events.send(FeedEvent::Ended {
+                    message: error.message,
+                });
                 false
             }
             Err(error) => {
-                let failed = FeedEvent::Failed { message: error.message, hint: error.hint };
+                let failed = FeedEvent::Failed {
+                    message: error.message,
+                    hint: error.hint,
+                };
                 self.events.send(failed).is_ok()
             }
         }

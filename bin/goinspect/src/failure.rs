@@ -27,7 +27,11 @@ impl Failure {
 
     /// Exit code 2.
     pub fn command_line(message: impl Into<String>) -> Failure {
-        Failure { code: 2, message: message.into(), hint: None }
+        Failure {
+            code: 2,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// Exit code 3.

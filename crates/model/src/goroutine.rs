@@ -152,10 +152,17 @@ impl Goroutine {
         }
     }
 
-    /// The innermost frame outside the runtime: where the program itself waits or works.
+    /// The innermost frame outside the runtime and what stands around its waiting (locks, system
+    /// calls, polling): where the program itself waits or works. If there is nothing
+    /// else, the innermost that is at least outside `runtime`.
     pub fn top_user_frame(&self) -> Option<&Frame> {
-        self.frames
-            .iter()
-            .find(|f| !f.function.name.starts_with("runtime.") && f.function.name.contains('.'))
+        let outside = |inner: &[&str]| {
+            self.frames.iter().find(|frame| {
+                let name = &frame.function.name;
+                name.contains('.') && !inner.iter().any(|prefix| name.starts_with(prefix))
+            })
+        };
+        outside(&["runtime.", "internal/", "sync.", "syscall.", "type:"])
+            .or_else(|| outside(&["runtime."]))
     }
 }

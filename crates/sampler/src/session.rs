@@ -10,7 +10,6 @@ use model::{
     BuildInfo, CaptureInfo, LayoutSource, Pid, Snapshot, SymbolSource, TargetInfo, TargetKind,
 };
 use ptrace::{Presence, Process, StopLimits};
-use target::Target;
 
 use crate::error::{Error, ErrorKind};
 
@@ -74,13 +73,23 @@ impl Session {
         let captured_at = SystemTime::now();
         let nanotime = stopped.monotonic_ns();
         let captured = capture(&stopped, &self.runtime, &self.options.limits);
-        let mut diagnostics = stopped.diagnostics().to_vec();
         let pause = stopped.resume();
         let captured = match captured {
             Ok(captured) => captured,
             Err(error) => return Err(gone(&self.process).unwrap_or_else(|| error.into())),
         };
-        diagnostics.extend(pause.diagnostics);
+        let mut diagnostics = pause.diagnostics;
+        if pause.cut_short {
+            diagnostics.push(format!(
+                "the process was let go after {:.1?}, before all was copied: what is missing is marked",
+                pause.duration
+            ));
+        }
+        // A thread that did not stop may have run while the rest was read.
+        let all_stood_still = captured
+            .threads
+            .iter()
+            .all(|thread| thread.registers.is_some());
         diagnostics.extend(captured.diagnostics);
         let decoded =
             self.decoder
@@ -101,7 +110,7 @@ impl Session {
                 pause: Some(pause.duration),
                 bytes_read: captured.memory.bytes(),
                 nanotime,
-                consistent: true,
+                consistent: all_stood_still && !pause.cut_short,
             },
             goroutines: decoded.goroutines,
             unreadable: decoded.unreadable,

@@ -21,16 +21,31 @@ pub fn a_thousand_snapshots(go: &Toolchain) -> Result<(), Failed> {
     let validator = jsonschema::validator_for(&schema)?;
     let mut session = Session::open(Pid(churn.pid() as i32), Options::default())?;
     let mut newest = 0;
+    let mut inconsistent = 0;
     let (mut running, mut early) = (0u64, Vec::new());
     for i in 0..SNAPSHOTS {
         let snapshot = session.sample()?;
         let goids: BTreeSet<_> = snapshot.goroutines.iter().map(|g| g.goid).collect();
-        assert_eq!(goids.len(), snapshot.goroutines.len(), "snapshot {i}: a goid appears twice");
-        assert!(snapshot.capture.consistent);
-        assert!(snapshot.diagnostics.is_empty(), "snapshot {i}: {:?}", snapshot.diagnostics);
+        assert_eq!(
+            goids.len(),
+            snapshot.goroutines.len(),
+            "snapshot {i}: a goid appears twice"
+        );
+        // On a busy machine a thread may get no processor to stop on for a long time. Then the
+        // snapshot says so.
+        assert_eq!(
+            snapshot.capture.consistent,
+            snapshot.diagnostics.is_empty(),
+            "snapshot {i}: {:?}",
+            snapshot.diagnostics
+        );
+        inconsistent += usize::from(!snapshot.capture.consistent);
         for entry in &snapshot.unreadable {
             // Before Go 1.22 a new goroutine is runnable for a moment before it has its goid.
-            assert!(entry.reason.contains("just being created"), "snapshot {i}: {entry:?}");
+            assert!(
+                entry.reason.contains("just being created"),
+                "snapshot {i}: {entry:?}"
+            );
         }
         newest = newest.max(goids.last().map_or(0, |goid| goid.0));
         for g in &snapshot.goroutines {
@@ -45,16 +60,34 @@ pub fn a_thousand_snapshots(go: &Toolchain) -> Result<(), Failed> {
             let mut json = Vec::new();
             write_json(&snapshot, Style::Line, &mut json)?;
             let value: Value = serde_json::from_slice(&json)?;
-            let errors: Vec<String> =
-                validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+            let errors: Vec<String> = validator
+                .iter_errors(&value)
+                .map(|e| format!("{}: {e}", e.instance_path()))
+                .collect();
             assert!(errors.is_empty(), "snapshot {i}: {}", errors.join("\n"));
         }
     }
-    // Parked goroutines always have their whole stack; running ones may be caught where
-    // the runtime itself could not tell. That share is reported, not hidden.
-    let parked: Vec<&String> = early.iter().filter(|why| !why.starts_with("Running")).collect();
-    assert!(parked.is_empty(), "{} stacks of parked goroutines end early: {:?}", parked.len(), parked.first());
-    assert!(early.len() as u64 * 4 < running, "{} of {running} running stacks end early: {early:?}", early.len());
+    assert!(
+        inconsistent * 20 < SNAPSHOTS,
+        "{inconsistent} snapshots are not consistent"
+    );
+    // Parked goroutines always have their whole stack. Running ones may be caught where the
+    // runtime itself could not tell.
+    let parked: Vec<&String> = early
+        .iter()
+        .filter(|why| !why.starts_with("Running"))
+        .collect();
+    assert!(
+        parked.is_empty(),
+        "{} stacks of parked goroutines end early: {:?}",
+        parked.len(),
+        parked.first()
+    );
+    assert!(
+        early.len() as u64 * 100 <= running,
+        "{} of {running} running stacks end early: {early:?}",
+        early.len()
+    );
 
     runs_freely(churn.pid())?;
     let pace = |churn: &mut Program| -> Result<u64, Failed> {
@@ -63,7 +96,9 @@ pub fn a_thousand_snapshots(go: &Toolchain) -> Result<(), Failed> {
     };
     let before = pace(&mut churn)?;
     assert!(before > 0 && newest > 0);
-    until("churn goes on working", || pace(&mut churn).ok().filter(|&now| now > before + 10_000))?;
+    until("churn goes on working", || {
+        pace(&mut churn).ok().filter(|&now| now > before + 10_000)
+    })?;
     churn.quit()?;
     Ok(())
 }

@@ -14,7 +14,12 @@ pub struct Dumped {
 /// A frame, or the place where Go left some out.
 #[derive(Debug)]
 pub enum Line {
-    Call { function: String, file: String, line: u64, inlined: bool },
+    Call {
+        function: String,
+        file: String,
+        line: u64,
+        inlined: bool,
+    },
     Elided(usize),
 }
 
@@ -36,30 +41,52 @@ pub fn parse(text: &str) -> Vec<Dumped> {
 fn goroutine(block: &str) -> Dumped {
     let mut lines = block.lines();
     let header = lines.next().unwrap();
-    let rest = header.strip_prefix("goroutine ").unwrap_or_else(|| panic!("no header: {header}"));
+    let rest = header
+        .strip_prefix("goroutine ")
+        .unwrap_or_else(|| panic!("no header: {header}"));
     let (goid, rest) = rest.split_once(" [").unwrap();
     let (inside, _) = rest.split_once("]").unwrap();
     let mut parts = inside.split(", ");
     let state = parts.next().unwrap().trim_end_matches(" (scan)").to_owned();
     let locked = parts.any(|part| part == "locked to thread");
-    let mut dumped = Dumped { goid: goid.parse().unwrap(), state, locked, lines: Vec::new(), created_by: None };
+    let mut dumped = Dumped {
+        goid: goid.parse().unwrap(),
+        state,
+        locked,
+        lines: Vec::new(),
+        created_by: None,
+    };
     while let Some(call) = lines.next() {
         if let Some(elided) = call.strip_prefix("...") {
             let (count, _) = elided.split_once(' ').unwrap();
             dumped.lines.push(Line::Elided(count.parse().unwrap()));
             continue;
         }
-        let (file, line) = place(lines.next().unwrap_or_else(|| panic!("{call} has no place")));
+        let (file, line) = place(
+            lines
+                .next()
+                .unwrap_or_else(|| panic!("{call} has no place")),
+        );
         if let Some(creator) = call.strip_prefix("created by ") {
             let (function, goid) = match creator.split_once(" in goroutine ") {
                 Some((function, goid)) => (function, Some(goid.parse().unwrap())),
                 None => (creator, None),
             };
-            dumped.created_by = Some(Created { function: function.to_owned(), file, line, goid });
+            dumped.created_by = Some(Created {
+                function: function.to_owned(),
+                file,
+                line,
+                goid,
+            });
         } else {
             let (function, args) = call.rsplit_once('(').unwrap();
             let inlined = args == "...)";
-            dumped.lines.push(Line::Call { function: function.to_owned(), file, line, inlined });
+            dumped.lines.push(Line::Call {
+                function: function.to_owned(),
+                file,
+                line,
+                inlined,
+            });
         }
     }
     dumped
@@ -67,7 +94,9 @@ fn goroutine(block: &str) -> Dumped {
 
 /// `\t/src/main.go:31 +0x1d`.
 fn place(text: &str) -> (String, u64) {
-    let text = text.strip_prefix('\t').unwrap_or_else(|| panic!("no place: {text}"));
+    let text = text
+        .strip_prefix('\t')
+        .unwrap_or_else(|| panic!("no place: {text}"));
     let text = text.split(" +0x").next().unwrap();
     let (file, line) = text.rsplit_once(':').unwrap();
     (file.to_owned(), line.parse().unwrap())

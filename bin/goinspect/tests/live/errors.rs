@@ -29,8 +29,16 @@ pub fn no_such_process() -> Result<(), Failed> {
     let pid = child.id();
     child.wait()?;
     snapshot_fails(pid, 3, &[&pid.to_string()])?;
-    fails_with(&goinspect(&["attach", &pid.to_string()]), 3, &[&pid.to_string()])?;
-    fails_with(&goinspect(&["snapshot", "no-such-file"]), 3, &["no-such-file", "hint: "])
+    fails_with(
+        &goinspect(&["attach", &pid.to_string()]),
+        3,
+        &[&pid.to_string()],
+    )?;
+    fails_with(
+        &goinspect(&["snapshot", "no-such-file"]),
+        3,
+        &["no-such-file", "hint: "],
+    )
 }
 
 pub fn not_a_go_program() -> Result<(), Failed> {
@@ -42,7 +50,9 @@ pub fn zombie() -> Result<(), Failed> {
     let mut child = Command::new("true").spawn()?;
     let pid = child.id();
     let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
-    let met = until("the child is a zombie", || state().filter(|s| s.contains(") Z ")));
+    let met = until("the child is a zombie", || {
+        state().filter(|s| s.contains(") Z "))
+    });
     let failed = snapshot_fails(pid, 3, &["zombie"]);
     child.wait()?;
     met.and(failed)
@@ -53,7 +63,12 @@ pub fn kernel_thread() -> Result<(), Failed> {
 }
 
 pub fn command_line() -> Result<(), Failed> {
-    for args in [&["frobnicate"][..], &["snapshot"], &["snapshot", "1", "--filter", "status:\""], &["snapshot", "1", "--format", "x"]] {
+    for args in [
+        &["frobnicate"][..],
+        &["snapshot"],
+        &["snapshot", "1", "--filter", "status:\""],
+        &["snapshot", "1", "--format", "x"],
+    ] {
         let output = goinspect(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
     }
@@ -73,8 +88,15 @@ pub fn version_too_old(go: &Toolchain) -> Result<(), Failed> {
     let said = format!("go{}", go.version());
     let old = format!("go1.17.{}", "9".repeat(said.len() - "go1.17.".len()));
     let header = b"\xff Go buildinf:";
-    let start = bytes.windows(header.len()).position(|w| w == header).unwrap();
-    let at = start + bytes[start..].windows(said.len()).position(|w| w == said.as_bytes()).unwrap();
+    let start = bytes
+        .windows(header.len())
+        .position(|w| w == header)
+        .unwrap();
+    let at = start
+        + bytes[start..]
+            .windows(said.len())
+            .position(|w| w == said.as_bytes())
+            .unwrap();
     let mut changed = bytes;
     changed[at..at + old.len()].copy_from_slice(old.as_bytes());
     let folder = tempfile::tempdir()?;
@@ -91,7 +113,12 @@ pub fn stripped(go: &Toolchain) -> Result<(), Failed> {
     snapshot_fails(zoo.pid(), 5, &["no DWARF", "hint: ", "--exe"])?;
     // The hint is good: the same build with its debug information is enough.
     let whole = build(go, "zoo", &BuildOptions::default())?;
-    let output = goinspect(&["snapshot", &zoo.pid().to_string(), "--exe", whole.to_str().unwrap()]);
+    let output = goinspect(&[
+        "snapshot",
+        &zoo.pid().to_string(),
+        "--exe",
+        whole.to_str().unwrap(),
+    ]);
     assert!(
         output.status.success() || output.status.code() == Some(6),
         "{}",
@@ -104,12 +131,20 @@ pub fn stripped(go: &Toolchain) -> Result<(), Failed> {
 pub fn foreign_executable(go: &Toolchain) -> Result<(), Failed> {
     let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
     let other = build(go, "churn", &BuildOptions::default())?;
-    let output = goinspect(&["snapshot", &zoo.pid().to_string(), "--exe", other.to_str().unwrap()]);
+    let output = goinspect(&[
+        "snapshot",
+        &zoo.pid().to_string(),
+        "--exe",
+        other.to_str().unwrap(),
+    ]);
     fails_with(&output, 6, &["does not match"])
 }
 
 pub fn thirty_two_bit(go: &Toolchain) -> Result<(), Failed> {
-    let options = BuildOptions { goarch: Some("386".into()), ..BuildOptions::default() };
+    let options = BuildOptions {
+        goarch: Some("386".into()),
+        ..BuildOptions::default()
+    };
     let leaky = Program::start(&build(go, "leaky", &options)?, &[])?;
     snapshot_fails(leaky.pid(), 5, &["32-bit", "386"])
 }
@@ -117,10 +152,18 @@ pub fn thirty_two_bit(go: &Toolchain) -> Result<(), Failed> {
 pub fn traced_by_another(go: &Toolchain) -> Result<(), Failed> {
     let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
     let mut strace = Command::new("strace");
-    strace.args(["-q", "-e", "trace=none", "-p", &zoo.pid().to_string()]).stderr(Stdio::null());
+    strace
+        .args(["-q", "-e", "trace=none", "-p", &zoo.pid().to_string()])
+        .stderr(Stdio::null());
     let strace = Kept(strace.spawn()?);
-    until("strace traces zoo", || (tracer(zoo.pid()) == strace.0.id()).then_some(()))?;
-    snapshot_fails(zoo.pid(), 4, &["traced", "strace", &strace.0.id().to_string()])
+    until("strace traces zoo", || {
+        (tracer(zoo.pid()) == strace.0.id()).then_some(())
+    })?;
+    snapshot_fails(
+        zoo.pid(),
+        4,
+        &["traced", "strace", &strace.0.id().to_string()],
+    )
 }
 
 pub fn not_permitted(go: &Toolchain) -> Result<(), Failed> {

@@ -28,25 +28,61 @@ const ROOT: &[Requirement] = &[Requirement::Check(process::not_root)];
 
 fn main() -> ExitCode {
     let mut trials = Trials::new();
-    trials.for_each_go("zoo::equals_the_program's_own_stacks", &[], zoo::equals_own_stacks);
+    trials.for_each_go(
+        "zoo::equals_the_program's_own_stacks",
+        &[],
+        zoo::equals_own_stacks,
+    );
     trials.for_each_go("zoo::facts_agree", &[], zoo::facts_agree);
-    trials.for_each_go("zoo::json_keeps_the_schema", &[], zoo::json_keeps_the_schema);
+    trials.for_each_go(
+        "zoo::json_keeps_the_schema",
+        &[],
+        zoo::json_keeps_the_schema,
+    );
     trials.for_each_go("ps::lists_the_program", &[], zoo::ps_lists_it);
-    trials.for_each_go("churn::a_thousand_snapshots", &[], churn::a_thousand_snapshots);
-    trials.for_each_go("safety::only_allowed_requests", STRACE, safety::only_allowed_requests);
-    trials.for_each_go("safety::kill_9_in_the_middle_of_a_stop", &[], safety::killed_in_a_stop);
+    trials.for_each_go(
+        "churn::a_thousand_snapshots",
+        &[],
+        churn::a_thousand_snapshots,
+    );
+    trials.for_each_go(
+        "safety::only_allowed_requests",
+        STRACE,
+        safety::only_allowed_requests,
+    );
+    trials.for_each_go(
+        "safety::kill_9_in_the_middle_of_a_stop",
+        &[],
+        safety::killed_in_a_stop,
+    );
     trials.for_each_go("errors::version_too_old", &[], errors::version_too_old);
     trials.for_each_go("errors::stripped", &[], errors::stripped);
-    trials.for_each_go("errors::foreign_executable", &[], errors::foreign_executable);
+    trials.for_each_go(
+        "errors::foreign_executable",
+        &[],
+        errors::foreign_executable,
+    );
     trials.for_each_go("errors::thirty_two_bit", &[], errors::thirty_two_bit);
-    trials.for_each_go("errors::traced_by_another", STRACE, errors::traced_by_another);
+    trials.for_each_go(
+        "errors::traced_by_another",
+        STRACE,
+        errors::traced_by_another,
+    );
     trials.for_each_go("errors::not_permitted", ROOT, errors::not_permitted);
-    trials.for_each_go("terminal::attach_shows_finds_and_leaves", TMUX, terminal::shows_finds_and_leaves);
+    trials.for_each_go(
+        "terminal::attach_shows_finds_and_leaves",
+        TMUX,
+        terminal::shows_finds_and_leaves,
+    );
     trials.for_each_go("terminal::target_ends", TMUX, terminal::target_ends);
     trials.once("errors::no_such_process", &[], errors::no_such_process);
     trials.once("errors::not_a_go_program", &[], errors::not_a_go_program);
     trials.once("errors::zombie", &[], errors::zombie);
-    trials.once("errors::kernel_thread", &[Requirement::Check(process::no_kernel_thread)], errors::kernel_thread);
+    trials.once(
+        "errors::kernel_thread",
+        &[Requirement::Check(process::no_kernel_thread)],
+        errors::kernel_thread,
+    );
     trials.once("errors::command_line", &[], errors::command_line);
     trials.run()
 }

@@ -14,7 +14,9 @@ fn status(path: &str, field: &str) -> Option<String> {
 
 /// The process that traces `pid`; 0 for none.
 pub fn tracer(pid: u32) -> u32 {
-    status(&format!("/proc/{pid}/status"), "TracerPid").and_then(|s| s.parse().ok()).unwrap_or(0)
+    status(&format!("/proc/{pid}/status"), "TracerPid")
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(0)
 }
 
 /// The threads of `pid` that are stopped or traced, with their states.
@@ -49,8 +51,10 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T, Fa
 
 /// Fails unless the process runs on, untraced, with no thread standing still.
 pub fn runs_freely(pid: u32) -> Result<(), Failed> {
-    until("no thread is stopped or traced", || halted_threads(pid).is_empty().then_some(()))
-        .map_err(|_| format!("left behind: {:?}", halted_threads(pid)))?;
+    until("no thread is stopped or traced", || {
+        halted_threads(pid).is_empty().then_some(())
+    })
+    .map_err(|_| format!("left behind: {:?}", halted_threads(pid)))?;
     assert_eq!(tracer(pid), 0);
     Ok(())
 }

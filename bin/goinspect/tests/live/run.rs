@@ -10,7 +10,11 @@ pub const GOINSPECT: &str = env!("CARGO_BIN_EXE_goinspect");
 
 /// Runs goinspect to its end.
 pub fn goinspect(args: &[&str]) -> Output {
-    Command::new(GOINSPECT).args(args).stdin(Stdio::null()).output().unwrap()
+    Command::new(GOINSPECT)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 /// One snapshot as JSON; fails with what goinspect said.
@@ -20,7 +24,12 @@ pub fn snapshot(pid: u32, more: &[&str]) -> Result<Value, Failed> {
     args.extend(more);
     let output = goinspect(&args);
     if !output.status.success() {
-        return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
+        return Err(format!(
+            "{}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        )
+        .into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }

@@ -40,14 +40,19 @@ pub fn only_allowed_requests(go: &Toolchain) -> Result<(), Failed> {
     let mut requests: BTreeMap<&str, usize> = BTreeMap::new();
     for line in text.lines() {
         // `PID  call(arguments) = result`
-        let Some((_, call)) = line.split_once(char::is_whitespace) else { continue };
+        let Some((_, call)) = line.split_once(char::is_whitespace) else {
+            continue;
+        };
         let call = call.trim_start();
         if let Some(arguments) = call.strip_prefix("ptrace(") {
             let request = arguments.split([',', ')']).next().unwrap_or_default();
             assert!(ALLOWED.contains(&request), "{line}");
             *requests.entry(request).or_default() += 1;
             if request == "PTRACE_SEIZE" {
-                assert!(!arguments.contains("PTRACE_O_"), "seized with options: {line}");
+                assert!(
+                    !arguments.contains("PTRACE_O_"),
+                    "seized with options: {line}"
+                );
             }
         }
         assert!(!call.starts_with("process_vm_writev"), "{line}");
@@ -55,11 +60,22 @@ pub fn only_allowed_requests(go: &Toolchain) -> Result<(), Failed> {
         assert!(!signals.iter().any(|s| call.starts_with(s)), "{line}");
         let of_target = call.contains(&format!("/proc/{pid}/")) || call.contains("\"mem\"");
         if call.starts_with("open") && of_target {
-            assert!(!call.contains("O_WRONLY") && !call.contains("O_RDWR"), "{line}");
+            assert!(
+                !call.contains("O_WRONLY") && !call.contains("O_RDWR"),
+                "{line}"
+            );
         }
     }
-    for needed in ["PTRACE_SEIZE", "PTRACE_INTERRUPT", "PTRACE_GETREGSET", "PTRACE_DETACH"] {
-        assert!(requests.contains_key(needed), "{needed} is missing in {requests:?}: was anything traced?");
+    for needed in [
+        "PTRACE_SEIZE",
+        "PTRACE_INTERRUPT",
+        "PTRACE_GETREGSET",
+        "PTRACE_DETACH",
+    ] {
+        assert!(
+            requests.contains_key(needed),
+            "{needed} is missing in {requests:?}: was anything traced?"
+        );
     }
     assert!(text.contains("process_vm_readv("));
     Ok(())
@@ -91,9 +107,19 @@ pub fn killed_in_a_stop(go: &Toolchain) -> Result<(), Failed> {
         (met >= 5).then_some(())
     })?;
     runs_freely(pid)?;
-    let pace = |crowd: &mut Program| crowd.ask("pace").ok().and_then(|a| a.trim().trim_start_matches("@pace").trim().parse::<u64>().ok());
+    let pace = |crowd: &mut Program| {
+        crowd.ask("pace").ok().and_then(|a| {
+            a.trim()
+                .trim_start_matches("@pace")
+                .trim()
+                .parse::<u64>()
+                .ok()
+        })
+    };
     let before = pace(&mut crowd).ok_or("no pace")?;
-    until("crowd goes on working", || pace(&mut crowd).filter(|&now| now > before))?;
+    until("crowd goes on working", || {
+        pace(&mut crowd).filter(|&now| now > before)
+    })?;
     crowd.quit()?;
     Ok(())
 }

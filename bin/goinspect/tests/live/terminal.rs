@@ -18,7 +18,17 @@ impl Terminal {
         let socket = format!("goinspect-{name}-{}", std::process::id());
         let terminal = Terminal { socket };
         let status = terminal
-            .tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", command])
+            .tmux(&[
+                "-f",
+                "/dev/null",
+                "new-session",
+                "-d",
+                "-x",
+                "120",
+                "-y",
+                "40",
+                command,
+            ])
             .status()?;
         assert!(status.success());
         Ok(terminal)
@@ -26,7 +36,11 @@ impl Terminal {
 
     fn tmux(&self, args: &[&str]) -> Command {
         let mut tmux = Command::new("tmux");
-        tmux.arg("-L").arg(&self.socket).args(args).env("TERM", "xterm-256color").stdin(Stdio::null());
+        tmux.arg("-L")
+            .arg(&self.socket)
+            .args(args)
+            .env("TERM", "xterm-256color")
+            .stdin(Stdio::null());
         tmux
     }
 
@@ -48,7 +62,10 @@ impl Terminal {
     fn shows(&self, words: &[&str]) -> Result<String, Failed> {
         let found = until("", || {
             let screen = self.screen();
-            words.iter().all(|word| screen.contains(word)).then_some(screen)
+            words
+                .iter()
+                .all(|word| screen.contains(word))
+                .then_some(screen)
         });
         found.map_err(|_| format!("{words:?} did not appear on:\n{}", self.screen()).into())
     }
@@ -75,7 +92,10 @@ pub fn shows_finds_and_leaves(go: &Toolchain) -> Result<(), Failed> {
     terminal.keys(&["Escape"])?;
     terminal.keys(&["/", "waitNilSend", "Enter"])?;
     let screen = terminal.shows(&["waitNilSend", "chan send (nil chan)"])?;
-    assert!(!screen.contains("waitNilRecv"), "the filter left more than it should:\n{screen}");
+    assert!(
+        !screen.contains("waitNilRecv"),
+        "the filter left more than it should:\n{screen}"
+    );
     terminal.keys(&["q"])?;
     terminal.shows(&["left with 0"])?;
     runs_freely(zoo.pid())?;

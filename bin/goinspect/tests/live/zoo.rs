@@ -11,14 +11,20 @@ use crate::process::runs_freely;
 use crate::run::{goinspect, snapshot};
 
 fn start(go: &Toolchain) -> Result<Program, Failed> {
-    Ok(Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?)
+    Ok(Program::start(
+        &build(go, "zoo", &BuildOptions::default())?,
+        &[],
+    )?)
 }
 
 /// The goroutines of a snapshot that are the program's own, by goid.
 fn own(snapshot: &Value) -> BTreeMap<u64, &Value> {
     let all = snapshot["goroutines"].as_array().unwrap();
     let own: Vec<&Value> = all.iter().filter(|g| g["system"] == false).collect();
-    let by_goid: BTreeMap<u64, &Value> = own.iter().map(|g| (g["goid"].as_u64().unwrap(), *g)).collect();
+    let by_goid: BTreeMap<u64, &Value> = own
+        .iter()
+        .map(|g| (g["goid"].as_u64().unwrap(), *g))
+        .collect();
     assert_eq!(own.len(), by_goid.len(), "a goid appears twice");
     by_goid
 }
@@ -73,7 +79,8 @@ fn shown(goroutine: &Value) -> Vec<Shown> {
             && !["runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"].contains(&callee);
         let always = ["runtime.runFinalizers", "runtime.runCleanups"].contains(&name)
             || name == "runtime.gopanic" && !out.is_empty();
-        let exported = |rest: &str| rest.starts_with(|c: char| c.is_ascii_uppercase()) && !rest.contains('.');
+        let exported =
+            |rest: &str| rest.starts_with(|c: char| c.is_ascii_uppercase()) && !rest.contains('.');
         let ordinary = name.contains('.') && name.strip_prefix("runtime.").is_none_or(exported);
         if !wrapper_hidden && (always || ordinary) {
             out.push(to_shown(frame));
@@ -87,7 +94,9 @@ fn shown(goroutine: &Value) -> Vec<Shown> {
 }
 
 fn state(goroutine: &Value) -> &str {
-    goroutine["waitreason"].as_str().unwrap_or_else(|| goroutine["status"].as_str().unwrap())
+    goroutine["waitreason"]
+        .as_str()
+        .unwrap_or_else(|| goroutine["status"].as_str().unwrap())
 }
 
 /// Every goroutine of the program's own text is there with the same state, functions, files,
@@ -102,7 +111,12 @@ pub fn equals_own_stacks(go: &Toolchain) -> Result<(), Failed> {
     zoo.quit()?;
 
     let control = facts["control"].as_u64().unwrap();
-    let spinning: Vec<u64> = facts["spinning"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+    let spinning: Vec<u64> = facts["spinning"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_u64)
+        .collect();
     let own = own(&taken);
     let dumped = parse(&text);
     let mut wrong = Vec::new();
@@ -114,10 +128,15 @@ pub fn equals_own_stacks(go: &Toolchain) -> Result<(), Failed> {
         // The goroutine that prints the text is reading stdin in the snapshot, and the one
         // that spins may be anywhere in its loop: of them only what stays is compared.
         let moves = d.goid == control || spinning.contains(&d.goid);
-        let mut complain = |what: String| wrong.push(format!("goroutine {} [{}]: {what}", d.goid, d.state));
+        let mut complain =
+            |what: String| wrong.push(format!("goroutine {} [{}]: {what}", d.goid, d.state));
         let state = state(g);
         // Go prints a bubble's waits with this suffix, also where the reason itself lacks it.
-        let printed = d.state.strip_suffix(" (durable)").filter(|_| !state.ends_with("(durable)")).unwrap_or(&d.state);
+        let printed = d
+            .state
+            .strip_suffix(" (durable)")
+            .filter(|_| !state.ends_with("(durable)"))
+            .unwrap_or(&d.state);
         if !moves && state != printed {
             complain(format!("the snapshot says {state}"));
         }
@@ -132,20 +151,50 @@ pub fn equals_own_stacks(go: &Toolchain) -> Result<(), Failed> {
         wrong.push(format!("goroutine {goid} [{}] is one too many", state(g)));
     }
     if !wrong.is_empty() {
-        return Err(format!("{} of {} goroutines:\n{}", wrong.len(), dumped.len(), wrong.join("\n")).into());
+        return Err(format!(
+            "{} of {} goroutines:\n{}",
+            wrong.len(),
+            dumped.len(),
+            wrong.join("\n")
+        )
+        .into());
     }
-    assert!(dumped.len() > 40, "zoo has only {} goroutines", dumped.len());
-    assert_eq!(taken["unreadable"].as_array().unwrap().len(), 0, "{}", taken["unreadable"]);
+    assert!(
+        dumped.len() > 40,
+        "zoo has only {} goroutines",
+        dumped.len()
+    );
+    assert_eq!(
+        taken["unreadable"].as_array().unwrap().len(),
+        0,
+        "{}",
+        taken["unreadable"]
+    );
     // NumGoroutine leaves the finalizer goroutine out even while it runs a finalizer.
     let in_finalizer = own.values().filter(|g| {
         let start = g["startpc"]["func"].as_str().unwrap_or_default();
-        ["runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups"].contains(&start)
+        [
+            "runtime.runfinq",
+            "runtime.runFinalizers",
+            "runtime.runCleanups",
+        ]
+        .contains(&start)
     });
-    assert_eq!(own.len(), count as usize + in_finalizer.count(), "runtime.NumGoroutine() is {count}");
+    assert_eq!(
+        own.len(),
+        count as usize + in_finalizer.count(),
+        "runtime.NumGoroutine() is {count}"
+    );
     Ok(())
 }
 
-fn compare_stacks(d: &Dumped, g: &Value, is_control: bool, moves: bool, complain: &mut impl FnMut(String)) {
+fn compare_stacks(
+    d: &Dumped,
+    g: &Value,
+    is_control: bool,
+    moves: bool,
+    complain: &mut impl FnMut(String),
+) {
     let shown = shown(g);
     if g["stackEnd"] != "complete" {
         complain(format!("the stack ends early: {}", g["notes"]));
@@ -165,14 +214,21 @@ fn compare_stacks(d: &Dumped, g: &Value, is_control: bool, moves: bool, complain
     for line in &d.lines {
         match line {
             Line::Elided(frames) => at += frames,
-            Line::Call { function, file, line, inlined } => {
+            Line::Call {
+                function,
+                file,
+                line,
+                inlined,
+            } => {
                 let Some(s) = shown.get(at) else {
                     complain(format!("frame {at} ({function}) is missing"));
                     return;
                 };
                 let same_line = moves || s.line == *line;
                 if (&s.function, &s.file, s.inlined) != (function, file, *inlined) || !same_line {
-                    complain(format!("frame {at} is {s:?}, not {function} {file}:{line} inlined: {inlined}"));
+                    complain(format!(
+                        "frame {at} is {s:?}, not {function} {file}:{line} inlined: {inlined}"
+                    ));
                     return;
                 }
                 at += 1;
@@ -180,7 +236,11 @@ fn compare_stacks(d: &Dumped, g: &Value, is_control: bool, moves: bool, complain
         }
     }
     if at != shown.len() {
-        complain(format!("{} frames, not {at}: {:?}", shown.len(), &shown[at.min(shown.len())..]));
+        complain(format!(
+            "{} frames, not {at}: {:?}",
+            shown.len(),
+            &shown[at.min(shown.len())..]
+        ));
     }
 }
 
@@ -190,8 +250,18 @@ fn compare_creators(d: &Dumped, g: &Value, complain: &mut impl FnMut(String)) {
     };
     let gopc = &g["gopc"];
     let function = gopc["func"].as_str().map(name_for_print);
-    let found = (function.as_deref(), gopc["file"].as_str(), gopc["line"].as_u64(), g["parentGoid"].as_u64());
-    let expected = (Some(created.function.as_str()), Some(created.file.as_str()), Some(created.line), created.goid);
+    let found = (
+        function.as_deref(),
+        gopc["file"].as_str(),
+        gopc["line"].as_u64(),
+        g["parentGoid"].as_u64(),
+    );
+    let expected = (
+        Some(created.function.as_str()),
+        Some(created.file.as_str()),
+        Some(created.line),
+        created.goid,
+    );
     if found != expected {
         complain(format!("created by {found:?}, not {expected:?}"));
     }
@@ -204,14 +274,28 @@ pub fn facts_agree(go: &Toolchain) -> Result<(), Failed> {
     let taken = snapshot(zoo.pid(), &[])?;
     zoo.quit()?;
     let own = own(&taken);
-    let labels: BTreeMap<u64, &Value> =
-        facts["labels"].as_object().unwrap().iter().map(|(goid, v)| (goid.parse().unwrap(), v)).collect();
-    assert!(labels.values().any(|l| l.as_object().unwrap().len() > 8), "no label map of more than one bucket");
+    let labels: BTreeMap<u64, &Value> = facts["labels"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(goid, v)| (goid.parse().unwrap(), v))
+        .collect();
+    assert!(
+        labels.values().any(|l| l.as_object().unwrap().len() > 8),
+        "no label map of more than one bucket"
+    );
     for (goid, g) in &own {
-        let expected = labels.get(goid).map_or(Value::Object(Default::default()), |v| (*v).clone());
+        let expected = labels
+            .get(goid)
+            .map_or(Value::Object(Default::default()), |v| (*v).clone());
         assert_eq!(g["labels"], expected, "labels of goroutine {goid}");
     }
-    let locked: Vec<u64> = facts["locked"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+    let locked: Vec<u64> = facts["locked"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_u64)
+        .collect();
     for goid in &locked {
         assert_eq!(own[goid]["lockedToThread"], true, "goroutine {goid}");
     }
@@ -220,8 +304,17 @@ pub fn facts_agree(go: &Toolchain) -> Result<(), Failed> {
     for (goid, tid) in threads {
         let g = own[&goid.parse::<u64>().unwrap()];
         // A goroutine that is parked is on no thread, even if it is locked to one.
-        let expected = if g["status"] == "waiting" { &Value::Null } else { tid };
-        assert_eq!(&g["thread"], expected, "thread of goroutine {goid} ({})", state(g));
+        let expected = if g["status"] == "waiting" {
+            &Value::Null
+        } else {
+            tid
+        };
+        assert_eq!(
+            &g["thread"],
+            expected,
+            "thread of goroutine {goid} ({})",
+            state(g)
+        );
     }
     for (goid, expected) in facts["expected"].as_object().unwrap() {
         let g = own[&goid.parse::<u64>().unwrap()];
@@ -243,17 +336,28 @@ pub fn json_keeps_the_schema(go: &Toolchain) -> Result<(), Failed> {
     let taken = snapshot(zoo.pid(), &["--all"])?;
     let schema: Value = serde_json::from_str(report::SNAPSHOT_SCHEMA)?;
     let validator = jsonschema::validator_for(&schema)?;
-    let errors: Vec<String> =
-        validator.iter_errors(&taken).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    let errors: Vec<String> = validator
+        .iter_errors(&taken)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 
     let target = &taken["target"];
-    assert_eq!((&target["kind"], target["pid"].as_u64()), (&"process".into(), Some(u64::from(zoo.pid()))));
+    assert_eq!(
+        (&target["kind"], target["pid"].as_u64()),
+        (&"process".into(), Some(u64::from(zoo.pid())))
+    );
     assert_eq!(taken["build"]["goVersion"], format!("go{}", go.version()));
     assert_eq!(taken["build"]["settings"]["CGO_ENABLED"], "0");
     let all = taken["goroutines"].as_array().unwrap();
-    assert_eq!(taken["capture"]["goroutines"].as_u64(), Some(all.len() as u64));
-    assert!(all.iter().any(|g| g["status"] == "dead"), "zoo has goroutines that ended");
+    assert_eq!(
+        taken["capture"]["goroutines"].as_u64(),
+        Some(all.len() as u64)
+    );
+    assert!(
+        all.iter().any(|g| g["status"] == "dead"),
+        "zoo has goroutines that ended"
+    );
     assert!(taken["capture"]["pauseNs"].as_u64().unwrap() > 0);
     Ok(())
 }
@@ -273,7 +377,10 @@ pub fn ps_lists_it(go: &Toolchain) -> Result<(), Failed> {
     let count = zoo.count()?;
     let goroutines: u64 = row[1].parse()?;
     // The goroutine in a finalizer is the program's own, but NumGoroutine does not count it.
-    assert!((count..=count + 2).contains(&goroutines), "{row:?}: runtime.NumGoroutine() is {count}");
+    assert!(
+        (count..=count + 2).contains(&goroutines),
+        "{row:?}: runtime.NumGoroutine() is {count}"
+    );
     assert_eq!(row[3], format!("go{}", go.version()));
     assert!(row[5].starts_with("goinspect.dev/fixtures"), "{row:?}");
     Ok(())
