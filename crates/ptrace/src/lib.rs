@@ -23,9 +23,9 @@
 //! - **Signals arrive exactly once**, with the `siginfo` they were sent with, and a process
 //!   that had been stopped (`SIGSTOP`, Ctrl-Z) stays stopped (see `tracees.rs`).
 //!
-//! One thing this cannot prevent: if goinspect itself is stopped (`SIGSTOP`, Ctrl-Z, its
-//! container frozen) in the milliseconds of a stop, the target stands still until goinspect
-//! goes on or is killed.
+//! One thing this cannot prevent: if goinspect itself is stopped (`SIGSTOP`, its container
+//! frozen) in the milliseconds of a stop, the target stands still until goinspect goes on or is
+//! killed. Ctrl-Z can be prevented: [`hold_off_job_control`].
 //!
 //! One trace is left, as with every use of ptrace and every `SIGSTOP`/`SIGCONT`: a few system
 //! calls (`epoll_wait`, `semop`, `io_uring_enter`, socket calls with a timeout; the list is in
@@ -35,6 +35,7 @@
 mod clock;
 mod denied;
 mod error;
+mod job_control;
 mod list;
 mod memory;
 mod proc;
@@ -46,6 +47,7 @@ mod tracees;
 
 pub use denied::Denied;
 pub use error::{OpenError, StopError};
+pub use job_control::hold_off_job_control;
 pub use list::{ProcessInfo, processes};
 pub use process::{Presence, Process};
 pub use stopped::{Pause, StopLimits, Stopped};

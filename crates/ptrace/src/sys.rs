@@ -133,3 +133,35 @@ pub(crate) fn sleep_precisely() {
     // SAFETY: PR_SET_TIMERSLACK takes a number and changes this thread only.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use nix::sys::ptrace::{self, Options};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    /// What takes note of ends takes no stop, and so no signal that a thread stopped for.
+    #[test]
+    fn reaping_leaves_stops_alone() {
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = Pid::from_raw(child.id() as i32);
+        let tid = Tid(pid.as_raw());
+        ptrace::seize(pid, Options::empty()).unwrap();
+        ptrace::interrupt(pid).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while look(tid) == Look::Running && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        reap(tid);
+        let after = look(tid);
+        let detached = detach(tid, 0);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(after, Look::Trapped);
+        assert_eq!(detached, Ok(()));
+    }
+}

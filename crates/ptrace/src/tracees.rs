@@ -36,7 +36,7 @@ use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
 use target::{Registers, Thread};
 
-use crate::proc::{ProcDir, TaskDir};
+use crate::proc::{ProcDir, Stat, TaskDir};
 use crate::process::Inner;
 use crate::sys::{self, Look};
 use crate::{StopError, StopLimits, denied};
@@ -99,7 +99,7 @@ impl<'p> Tracees<'p> {
                 .map_err(|e| no_tasks(self.process.pid, e))?;
             fresh.clear();
             for &tid in &listed {
-                if !self.tracees.contains_key(&tid) {
+                if !self.knows(tid) {
                     fresh.push((tid, self.ns_tid(tid)));
                 }
             }
@@ -178,6 +178,19 @@ impl<'p> Tracees<'p> {
             };
         }
         Released { at, left }
+    }
+
+    /// Whether a thread that is listed has been dealt with.
+    fn knows(&self, tid: Tid) -> bool {
+        match self.tracees.get(&tid).map(|tracee| &tracee.state) {
+            None => false,
+            // It is a zombie, unless a thread that called `execve` has taken over its ID.
+            Some(State::Ended) => {
+                let stat = self.process.dir.stat(Some(tid));
+                stat.map_or(true, Stat::has_ended)
+            }
+            Some(_) => true,
+        }
     }
 
     /// The thread's ID in the process's own PID namespace.

@@ -66,7 +66,7 @@ fn a_pending_signal_is_delivered() {
 
 /// A tracer dies that holds a thread which a signal is just being delivered to.
 fn die_in_signal_delivery(how: &str) -> Program {
-    let program = Program::start(&["undumpable"]);
+    let program = Program::start(&["threads", "0"]);
     let mut tracer = Program::start_unready(&["seize", &program.pid().to_string(), how]);
     assert_eq!(tracer.line(), "seized");
     program.signal(SIGTERM);

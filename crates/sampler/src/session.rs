@@ -35,7 +35,11 @@ pub struct Session {
 
 impl Session {
     /// Opens a process and reads of its executable what every sample will need.
+    ///
+    /// From here on the terminal cannot suspend the calling thread and those it starts
+    /// ([`ptrace::hold_off_job_control`]).
     pub fn open(pid: Pid, options: Options) -> Result<Session, Error> {
+        ptrace::hold_off_job_control();
         let process = Process::open(pid)?;
         let subject = format!("process {pid} ({})", process.exe_path().display());
         let file = match &options.exe {

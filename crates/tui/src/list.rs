@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use model::{Filter, Goid, Goroutine, Snapshot, Unreadable};
+use model::{Filter, Goid, Goroutine, Site, Snapshot, Unreadable};
 
 use crate::watch::{Row, Watch};
 
@@ -290,8 +290,14 @@ pub(crate) fn function(g: &Goroutine) -> (&str, bool) {
     )
 }
 
+/// The `go` statement that made it. The main goroutine was made by the runtime's start, which
+/// nobody wants to know; Go's traceback leaves it out, too.
+pub(crate) fn creation(g: &Goroutine) -> Option<&Site> {
+    g.gopc.as_ref().filter(|_| g.goid != Goid(1))
+}
+
 /// The function with the `go` statement.
 pub(crate) fn created_by(g: &Goroutine) -> &str {
-    let function = g.gopc.as_ref().and_then(|site| site.function.as_ref());
+    let function = creation(g).and_then(|site| site.function.as_ref());
     function.map_or("", |function| &function.name)
 }

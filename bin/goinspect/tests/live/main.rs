@@ -12,6 +12,7 @@
 mod churn;
 mod dump;
 mod errors;
+mod hostile;
 mod process;
 mod run;
 mod safety;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         &[],
         safety::killed_in_a_stop,
     );
+    trials.for_each_go("hostile::mutated_memory", &[], hostile::mutated_memory);
     trials.for_each_go("errors::version_too_old", &[], errors::version_too_old);
     trials.for_each_go("errors::stripped", &[], errors::stripped);
     trials.for_each_go(

@@ -6,11 +6,10 @@ use model::{Goid, Status};
 
 use crate::feed::{FeedEvent, Request};
 use crate::keymap::Key;
-use crate::list::{Id, SortKey};
+use crate::list::SortKey;
 use crate::run::Exit;
-use crate::state::Focus;
 use crate::testing::{G, Screen, g, snapshot};
-use crate::update::{Effect, Mouse, Msg, update};
+use crate::update::{Effect, Msg, update};
 use crate::watch::{GONE_STAYS, Mark};
 
 /// One that waits in `function`.

@@ -100,28 +100,28 @@ fn the_stack_scrolls_to_its_end_and_begins_anew_with_another_goroutine() {
 
 #[test]
 fn a_deep_stack_shows_the_right_lines() {
-    let calls: Vec<String> = (0..500)
+    let calls: Vec<String> = (0..150)
         .map(|i| format!("/src/a.go:{i} main.f{i:03}"))
         .collect();
     let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
     for width in [60, 100, 160] {
         let mut screen = Screen::new(width, 24);
-        let deep = g(1, "select", &calls)
+        let deep = g(2, "select", &calls)
             .label("k", "v")
             .by(9, "/src/b.go:1 main.creator");
         screen.sample(snapshot(0, [deep]));
         screen.key(Key::Tab);
         let mut seen = String::new();
-        for _ in 0..1200 {
+        for _ in 0..320 {
             seen += &screen.text();
             screen.keys("j");
         }
-        for i in 0..500 {
+        for i in 0..150 {
             assert!(seen.contains(&format!("main.f{i:03}")), "{i} at {width}");
         }
         let end = screen.text();
         assert!(
-            end.contains("main.f499") && end.contains("created by main.creator"),
+            end.contains("main.f149") && end.contains("created by main.creator"),
             "{end}"
         );
         assert!(end.contains("parent 9 is gone"), "{end}");

@@ -1,5 +1,6 @@
-//! How long things take with many goroutines: `cargo test --release -p tui speed -- --ignored --nocapture`.
+//! How long things take with many goroutines: `cargo test --release -p tui speed -- --ignored`.
 
+use std::io::Write;
 use std::time::Instant;
 
 use crate::keymap::Key;
@@ -42,7 +43,8 @@ fn times() {
         let time = |what: &str, screen: &mut Screen, act: &mut dyn FnMut(&mut Screen)| {
             let start = Instant::now();
             act(screen);
-            println!("{count:>8} {what}: {:?}", start.elapsed());
+            let took = start.elapsed();
+            let _ = writeln!(std::io::stderr(), "{count:>8} {what}: {took:?}");
         };
         let [first, second] = samples;
         screen.sample(first);

@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::table::since;
 use super::{padded, thousands};
 use crate::layout::Areas;
-use crate::list::{Item, created_by, function};
+use crate::list::{Item, created_by, creation, function};
 use crate::state::{Focus, Model};
 use crate::text::{clean, fit, fit_end, width, wrap};
 use crate::theme::Theme;
@@ -86,10 +86,7 @@ impl<'a> Document<'a> {
                 .map(|f| 2 + width(&name(f)))
                 .max()
                 .unwrap_or(0);
-            let creator = g
-                .gopc
-                .as_ref()
-                .map_or(0, |_| width(CREATED) + width(&creator(g)));
+            let creator = creation(g).map_or(0, |_| width(CREATED) + width(&creator(g)));
             self.places = Some(longest.max(creator).min(self.columns * 3 / 5));
         }
         match &g.stack_end {
@@ -109,7 +106,7 @@ impl<'a> Document<'a> {
     /// Who created it: the `go` statement, and the goroutine that ran it.
     fn creation(&self, model: &Model, g: &Goroutine) -> Vec<Line<'static>> {
         let mut lines = Vec::new();
-        if let Some(site) = &g.gopc {
+        if let Some(site) = creation(g) {
             lines.extend(self.call_lines(CREATED, &creator(g), &place(site), self.theme.plain()));
         }
         if let Some(parent) = g.parent_goid {

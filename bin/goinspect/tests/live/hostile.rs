@@ -1,0 +1,133 @@
+//! Whatever the memory of a target holds, decoding it ends, without a panic, and what it
+//! says still fits together.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::fs::File;
+use std::sync::Arc;
+
+use fixtures::trials::Failed;
+use fixtures::{BuildOptions, Program, Toolchain, build};
+use goruntime::{Decoder, Limits, Runtime, capture};
+use model::{Addr, Pid};
+use ptrace::{Process, StopLimits};
+use target::{ReadError, ReadMemory};
+
+/// Memory in which some bytes are not what they were. The same address always reads the same.
+struct Mutated<'m> {
+    memory: &'m dyn ReadMemory,
+    seed: u64,
+    /// One word in so many is changed.
+    one_in: u64,
+    /// What must be right for there to be anything to decode: the list of goroutines.
+    spared: [Addr; 2],
+    changed: Cell<u64>,
+}
+
+impl Mutated<'_> {
+    /// splitmix64
+    fn random(&self, at: u64) -> u64 {
+        let mut z = self
+            .seed
+            .wrapping_add(at.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+impl ReadMemory for Mutated<'_> {
+    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        self.memory.read(at, buf)?;
+        for (i, byte) in buf.iter_mut().enumerate() {
+            let word = (at.0 + i as u64) & !7;
+            let random = self.random(word);
+            if random % self.one_in != 0 || self.spared.contains(&Addr(word)) {
+                continue;
+            }
+            let within = ((at.0 + i as u64) & 7) as u32;
+            // Another pointer nearby, a wild one, nothing, all ones, or a flipped bit.
+            let new = match (random >> 8) % 5 {
+                0 => byte.wrapping_add(if within == 1 { 0x10 } else { 0 }),
+                1 => (random >> (8 * within)) as u8,
+                2 => 0,
+                3 => 0xff,
+                _ => *byte ^ (1 << (random >> 16 & 7)),
+            };
+            self.changed
+                .set(self.changed.get() + u64::from(new != *byte));
+            *byte = new;
+        }
+        Ok(())
+    }
+}
+
+/// The memory of a real program with random changes, a hundred times over.
+pub fn mutated_memory(go: &Toolchain) -> Result<(), Failed> {
+    let path = build(go, "zoo", &BuildOptions::default())?;
+    let zoo = Program::start(&path, &[])?;
+    let limits = Limits::default();
+    let mut process = Process::open(Pid(zoo.pid() as i32))?;
+    let binary = Arc::new(Runtime::open_binary(File::open(&path)?)?);
+    let runtime = Arc::new(Runtime::load(
+        Arc::clone(&binary),
+        &process,
+        process.entry_address()?,
+    )?);
+    let stopped = process.stop(&StopLimits::default())?;
+    let captured = capture(&stopped, &runtime, &limits)?;
+    drop(stopped);
+    zoo.quit()?;
+
+    let variable = |name| binary.variable(name).map(|v| Addr(v.at.0));
+    let spared = [variable("runtime.allglen")?, variable("runtime.allgptr")?];
+    let whole = Decoder::new(Arc::clone(&runtime), limits).decode(
+        &captured.memory,
+        &captured.threads,
+        true,
+    )?;
+    let entries = whole.goroutines.len() + whole.unreadable.len();
+    let mut decoder = Decoder::new(Arc::clone(&runtime), limits);
+    let (mut changed, mut noticed) = (0, 0);
+    for seed in 0..100u64 {
+        let one_in = [3, 10, 40, 200, 2000][seed as usize % 5];
+        let memory = Mutated {
+            memory: &captured.memory,
+            seed,
+            one_in,
+            spared,
+            changed: Cell::new(0),
+        };
+        let decoded = decoder.decode(&memory, &captured.threads, true)?;
+        changed += memory.changed.get();
+        noticed += decoded.unreadable.len();
+        assert_eq!(
+            decoded.goroutines.len() + decoded.unreadable.len(),
+            entries,
+            "seed {seed}: an entry was lost"
+        );
+        let live = decoded
+            .goroutines
+            .iter()
+            .filter(|g| g.status != model::Status::Dead);
+        let mut goids = HashSet::new();
+        for g in live {
+            assert!(
+                goids.insert(g.goid),
+                "seed {seed}: goid {} appears twice",
+                g.goid
+            );
+            assert!(
+                !g.frames.is_empty() || g.stack_end != model::StackEnd::Complete,
+                "seed {seed}: {g:?}"
+            );
+        }
+        // Nothing that is written of it may fail either.
+        let _ = captured.memory.take_misses();
+    }
+    assert!(
+        changed > 1000 && noticed > 100,
+        "{changed} bytes changed, {noticed} entries unreadable"
+    );
+    Ok(())
+}
