@@ -42,7 +42,7 @@ impl ReadMemory for Mutated<'_> {
         for (i, byte) in buf.iter_mut().enumerate() {
             let word = (at.0 + i as u64) & !7;
             let random = self.random(word);
-            if random % self.one_in != 0 || self.spared.contains(&Addr(word)) {
+            if !random.is_multiple_of(self.one_in) || self.spared.contains(&Addr(word)) {
                 continue;
             }
             let within = ((at.0 + i as u64) & 7) as u32;
