@@ -106,19 +106,28 @@ struct Sampling {
 }
 
 impl Sampling {
+    /// How often to see whether the target is still there while no samples are taken.
+    const LOOK_WHILE_PAUSED: Duration = Duration::from_secs(1);
+
     fn run(&mut self) {
         let mut last = Instant::now();
         loop {
-            let request = if self.paused {
-                self.asked
-                    .recv()
-                    .map_err(|_| RecvTimeoutError::Disconnected)
+            let wait = if self.paused {
+                Self::LOOK_WHILE_PAUSED
             } else {
-                let next = last + self.interval;
-                self.asked
-                    .recv_timeout(next.saturating_duration_since(Instant::now()))
+                (last + self.interval).saturating_duration_since(Instant::now())
             };
+            let request = self.asked.recv_timeout(wait);
             let due = match request {
+                Err(RecvTimeoutError::Timeout) if self.paused => {
+                    if let Some(error) = self.session.gone() {
+                        let _ = self.events.send(FeedEvent::Ended {
+                            message: error.message,
+                        });
+                        return;
+                    }
+                    false
+                }
                 Ok(Request::Sample) | Err(RecvTimeoutError::Timeout) => true,
                 Ok(Request::SetInterval(interval)) => {
                     self.interval = interval;

@@ -62,9 +62,9 @@ impl Failure {
 
     /// Tells the user, and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        tell(format_args!("error: {}", report::Escaped(&self.message)));
+        tell(format_args!("error: {}", model::Escaped(&self.message)));
         if let Some(hint) = &self.hint {
-            tell(format_args!("hint: {}", report::Escaped(hint)));
+            tell(format_args!("hint: {}", model::Escaped(hint)));
         }
         ExitCode::from(self.code)
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use report::Escaped;
+use model::Escaped;
 use sampler::GoProcess;
 
 use crate::args::Common;

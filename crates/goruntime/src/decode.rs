@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use model::{Addr, Goid, Goroutine, StackBounds, StackEnd, Status, Trust, Unreadable};
+use model::{Addr, Goid, Goroutine, Labels, StackBounds, StackEnd, Status, Trust, Unreadable};
 use rustc_hash::{FxHashMap, FxHashSet};
 use target::{CapturedMemory, ReadMemory, Registers, Thread};
 
@@ -30,8 +30,6 @@ pub struct Decoded {
     /// What the reader of the snapshot should know, in sentences.
     pub diagnostics: Vec<String>,
 }
-
-type Labels = Vec<(Arc<str>, Arc<str>)>;
 
 /// Decodes samples of one program. What one sample taught (names, lines, frame sizes,
 /// equal stacks) serves the next.
@@ -209,9 +207,9 @@ impl Sample<'_> {
         }
     }
 
-    fn labels(&mut self, at: Addr, notes: &mut Vec<String>) -> Labels {
+    fn labels(&mut self, at: Addr, notes: &mut Vec<String>) -> Option<Labels> {
         if at.is_null() {
-            return Labels::new();
+            return Some(Labels::new());
         }
         let Sample {
             decoder,
@@ -230,10 +228,10 @@ impl Sample<'_> {
                 .collect())
         });
         match read {
-            Ok(labels) => labels.clone(),
+            Ok(labels) => Some(labels.clone()),
             Err(why) => {
                 notes.push(format!("its labels could not be read: {why}"));
-                Labels::new()
+                None
             }
         }
     }

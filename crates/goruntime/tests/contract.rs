@@ -28,6 +28,12 @@ fn main() -> ExitCode {
             },
         )
     });
+    trials.for_each_go("contract::holds_with_uncompressed_dwarf", &[], |go| {
+        holds(
+            go,
+            &BuildOptions::with_flags(["-ldflags=-compressdwarf=false"]),
+        )
+    });
     trials.for_each_go(
         "contract::optional_parts_are_where_they_should_be",
         &[],

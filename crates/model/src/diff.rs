@@ -203,7 +203,7 @@ mod tests {
             goroutine(5, "chan receive", &a),
             goroutine(3, "select", &frames(&["main.a"])),
             goroutine(2, "select", &frames(&["main.a", "main.b"])),
-            edit(1, |g| g.labels.push(("k".into(), "v".into()))),
+            edit(1, |g| g.labels = Some(vec![("k".into(), "v".into())])),
         ];
         let diff = diff(&old, &new);
         let none = Differences::default();

@@ -158,10 +158,11 @@ impl Test {
                 .as_ref()
                 .and_then(|site| site.function.as_ref())
                 .is_some_and(|function| text.is_in(&function.name)),
-            Test::Label { key, value } => g
-                .labels
-                .iter()
-                .any(|(k, v)| **k == **key && value.as_deref().is_none_or(|value| **v == *value)),
+            Test::Label { key, value } => {
+                g.labels.iter().flatten().any(|(k, v)| {
+                    **k == **key && value.as_deref().is_none_or(|value| **v == *value)
+                })
+            }
             Test::Older(limit) => g.waited(nanotime).is_some_and(|age| age > *limit),
             Test::Younger(limit) => g.waited(nanotime).is_some_and(|age| age < *limit),
             Test::System(system) => g.system == *system,

@@ -103,6 +103,9 @@ pub enum StackEnd {
     Early(Arc<str>),
 }
 
+/// pprof labels: keys and values.
+pub type Labels = Vec<(Arc<str>, Arc<str>)>;
+
 /// A goroutine.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Goroutine {
@@ -131,8 +134,8 @@ pub struct Goroutine {
     pub thread: Option<Tid>,
     /// Whether it is locked to a thread (`g.lockedm`).
     pub locked_to_thread: bool,
-    /// pprof labels, by key.
-    pub labels: Vec<(Arc<str>, Arc<str>)>,
+    /// pprof labels, by key; `None` where it has some that could not be read.
+    pub labels: Option<Labels>,
     /// Its stack's bounds; `None` where it has no stack (a dead goroutine).
     pub stack: Option<StackBounds>,
     /// Its calls, innermost first, uncut. Goroutines with the same calls share them.

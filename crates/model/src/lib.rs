@@ -9,6 +9,7 @@
 mod addr;
 mod arch;
 mod diff;
+mod escape;
 mod filter;
 mod frame;
 mod goroutine;
@@ -21,9 +22,10 @@ mod testing;
 pub use addr::{Addr, LinkAddr, ReturnAddr};
 pub use arch::Arch;
 pub use diff::{Change, Diff, DiffCounts, Differences, diff};
+pub use escape::{Escaped, must_escape};
 pub use filter::{Filter, FilterError};
 pub use frame::{Frame, FrameKind, Function, Site, Trust, is_shown_by_go};
-pub use goroutine::{Goroutine, StackBounds, StackEnd, Status};
+pub use goroutine::{Goroutine, Labels, StackBounds, StackEnd, Status};
 pub use group::{Group, group};
 pub use ids::{Goid, Pid, Tid};
 pub use snapshot::{

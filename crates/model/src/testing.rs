@@ -35,7 +35,7 @@ pub(crate) fn goroutine(goid: u64, reason: &str, frames: &Arc<[Frame]>) -> Arc<G
         system: false,
         thread: None,
         locked_to_thread: false,
-        labels: Vec::new(),
+        labels: Some(Vec::new()),
         stack: None,
         frames: frames.clone(),
         stack_end: StackEnd::Complete,

@@ -19,7 +19,7 @@ use model::{
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-use crate::escape::must_escape;
+use model::must_escape;
 
 /// The JSON Schema (2020-12) that everything [`write_json`] writes conforms to.
 pub const SNAPSHOT_SCHEMA: &str = include_str!("../../../docs/snapshot.schema.json");
@@ -113,7 +113,7 @@ struct GoroutineDto<'a> {
     system: bool,
     thread: Option<i32>,
     locked_to_thread: bool,
-    labels: BTreeMap<&'a str, &'a str>,
+    labels: Option<BTreeMap<&'a str, &'a str>>,
     /// Not decoded by this version; `()` is JSON's `null`.
     waiting_on: (),
     stack: Option<StackDto>,
@@ -248,7 +248,7 @@ impl<'a> GoroutineDto<'a> {
             system: g.system,
             thread: g.thread.map(|tid| tid.0),
             locked_to_thread: g.locked_to_thread,
-            labels: labels(&g.labels, &mut notes),
+            labels: g.labels.as_deref().map(|pairs| labels(pairs, &mut notes)),
             waiting_on: (),
             stack: g.stack.map(StackDto::new),
             frames: Each(&g.frames, FrameDto::new),

@@ -1,12 +1,10 @@
 //! The formats a snapshot is written in.
 //!
-//! Whatever is written here came from a stranger's process: [`Escaped`] is what
+//! Whatever is written here came from a stranger's process: [`model::Escaped`] is what
 //! keeps its strings from steering the reader's terminal.
 
-mod escape;
 pub mod json;
 pub mod summary;
 
-pub use escape::Escaped;
 pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
 pub use summary::{SummaryOptions, write_summary};

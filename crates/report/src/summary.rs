@@ -9,11 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Addr, Frame, Goid, Goroutine, Group, Site, Snapshot, StackEnd, Status, TargetKind, Trust,
-    is_shown_by_go,
+    Addr, Escaped, Frame, Goid, Goroutine, Group, Site, Snapshot, StackEnd, Status, TargetKind,
+    Trust, is_shown_by_go,
 };
-
-use crate::Escaped;
 
 /// How the summary is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

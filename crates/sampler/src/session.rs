@@ -71,6 +71,11 @@ impl Session {
         })
     }
 
+    /// The error to report if the process is no longer what was opened. Does not stop it.
+    pub fn gone(&self) -> Option<Error> {
+        gone(&self.process)
+    }
+
     /// Stops the process, copies, lets it go on, and decodes what was copied.
     pub fn sample(&mut self) -> Result<Snapshot, Error> {
         let stopped = self.process.stop(&StopLimits::default())?;

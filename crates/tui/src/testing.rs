@@ -89,7 +89,7 @@ pub(crate) fn g(goid: u64, state: &str, calls: &[&str]) -> G {
         system: false,
         thread: None,
         locked_to_thread: false,
-        labels: Vec::new(),
+        labels: Some(Vec::new()),
         stack: None,
         frames: stack(calls),
         stack_end: StackEnd::Complete,
@@ -111,7 +111,8 @@ impl G {
     }
 
     pub fn label(mut self, key: &str, value: &str) -> G {
-        self.0.labels.push((key.into(), value.into()));
+        let labels = self.0.labels.get_or_insert_default();
+        labels.push((key.into(), value.into()));
         self
     }
 

@@ -1,37 +1,14 @@
 //! Text for the screen: made harmless, made to fit, numbers and times for people.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::time::Duration;
 
+use model::Escaped;
 use ratatui::text::Span;
 
-/// A text from the target with everything escaped that a terminal would obey instead of print, and
-/// everything that would reorder or break a line. All other Unicode is kept.
+/// A text from the target, made harmless for the terminal.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(must_escape) {
-        return Cow::Borrowed(text);
-    }
-    let mut clean = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        // Writing to a String cannot fail.
-        let _ = match c {
-            '\n' => write!(clean, "\\n"),
-            '\r' => write!(clean, "\\r"),
-            '\t' => write!(clean, "\\t"),
-            c if must_escape(c) && u32::from(c) < 0x100 => write!(clean, "\\x{:02x}", u32::from(c)),
-            c if must_escape(c) => write!(clean, "\\u{{{:x}}}", u32::from(c)),
-            c => write!(clean, "{c}"),
-        };
-    }
-    Cow::Owned(clean)
-}
-
-/// Control characters (C0, DEL, C1), line and paragraph separators, and the marks that change
-/// the direction of what follows.
-fn must_escape(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    Escaped(text).text()
 }
 
 /// How many columns a text takes.

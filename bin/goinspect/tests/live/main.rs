@@ -24,15 +24,22 @@ use std::process::ExitCode;
 use fixtures::{Requirement, Trials};
 
 const STRACE: &[Requirement] = &[Requirement::Program("strace")];
+const C_COMPILER: &[Requirement] = &[Requirement::Program("cc")];
 const TMUX: &[Requirement] = &[Requirement::Program("tmux")];
 const ROOT: &[Requirement] = &[Requirement::Check(process::not_root)];
 
 fn main() -> ExitCode {
     let mut trials = Trials::new();
+    trials.for_each_go("zoo::equals_the_program's_own_stacks", &[], zoo::plain);
     trials.for_each_go(
-        "zoo::equals_the_program's_own_stacks",
+        "zoo::equals_them_as_pie_with_c",
+        C_COMPILER,
+        zoo::position_independent_with_c,
+    );
+    trials.for_each_go(
+        "zoo::equals_them_when_its_file_was_replaced",
         &[],
-        zoo::equals_own_stacks,
+        zoo::replaced_executable,
     );
     trials.for_each_go("zoo::facts_agree", &[], zoo::facts_agree);
     trials.for_each_go(

@@ -17,6 +17,31 @@ fn start(go: &Toolchain) -> Result<Program, Failed> {
     )?)
 }
 
+/// As `go build` makes it.
+pub fn plain(go: &Toolchain) -> Result<(), Failed> {
+    equals_own_stacks(start(go)?)
+}
+
+/// Linked by the C compiler, and loaded where the system likes.
+pub fn position_independent_with_c(go: &Toolchain) -> Result<(), Failed> {
+    let options = BuildOptions {
+        cgo: true,
+        ..BuildOptions::with_flags(["-buildmode=pie"])
+    };
+    equals_own_stacks(Program::start(&build(go, "zoo", &options)?, &[])?)
+}
+
+/// The executable was deleted, and another program has taken its name since.
+pub fn replaced_executable(go: &Toolchain) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("zoo");
+    std::fs::copy(build(go, "zoo", &BuildOptions::default())?, &path)?;
+    let zoo = Program::start(&path, &[])?;
+    std::fs::remove_file(&path)?;
+    std::fs::copy(build(go, "churn", &BuildOptions::default())?, &path)?;
+    equals_own_stacks(zoo)
+}
+
 /// The goroutines of a snapshot that are the program's own, by goid.
 fn own(snapshot: &Value) -> BTreeMap<u64, &Value> {
     let all = snapshot["goroutines"].as_array().unwrap();
@@ -101,8 +126,7 @@ fn state(goroutine: &Value) -> &str {
 
 /// Every goroutine of the program's own text is there with the same state, functions, files,
 /// lines and creator, and there is none more.
-pub fn equals_own_stacks(go: &Toolchain) -> Result<(), Failed> {
-    let mut zoo = start(go)?;
+fn equals_own_stacks(mut zoo: Program) -> Result<(), Failed> {
     let facts = zoo.facts()?;
     let taken = snapshot(zoo.pid(), &[])?;
     let text = zoo.stack()?;

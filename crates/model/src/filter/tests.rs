@@ -22,10 +22,10 @@ fn goroutine() -> Goroutine {
             file: "?".into(),
             line: 0,
         }),
-        labels: vec![
+        labels: Some(vec![
             ("tenant".into(), "acme".into()),
             ("odd \"key\"".into(), "".into()),
-        ],
+        ]),
         ..Goroutine::clone(&waiting)
     }
 }

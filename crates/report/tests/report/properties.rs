@@ -110,7 +110,7 @@ fn goroutine() -> impl Strategy<Value = Goroutine> {
     let wait = (of(shared()), of(any::<u64>()), any::<bool>());
     let origin = (of(site()), of(site()), any::<bool>());
     let thread = (of(any::<i32>()), any::<bool>());
-    let labels = vec((shared(), shared()), 0..4);
+    let labels = of(vec((shared(), shared()), 0..4));
     let calls = (of(stack()), vec(frame(), 0..6), stack_end());
     (
         identity,
@@ -245,8 +245,10 @@ proptest! {
         for (g, of) in goroutines.iter().zip(&s.goroutines) {
             prop_assert_eq!(&g["goid"], of.goid.0);
             prop_assert_eq!(g["frames"].as_array().unwrap().len(), of.frames.len());
-            for (key, value) in &of.labels {
-                let last = of.labels.iter().rfind(|(k, _)| k == key).map(|(_, v)| v);
+            let labels = of.labels.as_deref().unwrap_or_default();
+            prop_assert_eq!(g["labels"].is_null(), of.labels.is_none());
+            for (key, value) in labels {
+                let last = labels.iter().rfind(|(k, _)| k == key).map(|(_, v)| v);
                 prop_assert!(last != Some(value) || g["labels"][&**key] == **value);
             }
         }

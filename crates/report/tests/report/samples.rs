@@ -87,7 +87,7 @@ fn waiting(goid: u64, reason: &str, frames: &Arc<[Frame]>) -> Goroutine {
         system: false,
         thread: None,
         locked_to_thread: false,
-        labels: Vec::new(),
+        labels: Some(Vec::new()),
         stack: Some(StackBounds {
             lo: Addr(stack),
             hi: Addr(stack + 0x800),
@@ -199,7 +199,7 @@ pub fn service() -> Snapshot {
                 _ => site(0x4a1b2c, "main.main", "/src/svc/main.go", 31),
             },
             startpc: site(0x4a1c00, "main.worker", "/src/svc/worker.go", 9),
-            labels: vec![("tenant".into(), "acme".into())],
+            labels: Some(vec![("tenant".into(), "acme".into())]),
             ..waiting(goid, "chan receive", &worker)
         });
     }
@@ -330,11 +330,11 @@ pub fn service() -> Snapshot {
             line: 0,
         }),
         startpc: site(0x4a3080, "main.(*device).poll", "?", 0),
-        labels: vec![
+        labels: Some(vec![
             ("tenant".into(), "acme".into()),
             ("device".into(), "a".into()),
             ("device".into(), "b".into()),
-        ],
+        ]),
         notes: vec!["labels: only the first 3 were read".into()],
         stack: Some(StackBounds {
             lo: Addr(0xc0_0030_0000),
@@ -408,7 +408,7 @@ pub fn hostile_core() -> Snapshot {
     )];
     let mut s = Snapshot {
         goroutines: vec![Arc::new(Goroutine {
-            labels: vec![("k\x1b[2J".into(), "v\u{85}\u{7f}µ".into())],
+            labels: Some(vec![("k\x1b[2J".into(), "v\u{85}\u{7f}µ".into())]),
             stack: None,
             ..waiting(5, "chan receive\r\n[running]", &frames.into())
         })],

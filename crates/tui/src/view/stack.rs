@@ -58,8 +58,9 @@ pub(crate) fn document(model: &Model, columns: usize) -> Document<'_> {
 impl<'a> Document<'a> {
     fn fill(&mut self, model: &Model, g: &'a Goroutine) {
         let theme = self.theme;
-        if !g.labels.is_empty() {
-            let labels: Vec<String> = g.labels.iter().map(|(k, v)| label(k, v)).collect();
+        let labels = g.labels.as_deref().unwrap_or_default();
+        if !labels.is_empty() {
+            let labels: Vec<String> = labels.iter().map(|(k, v)| label(k, v)).collect();
             self.head.extend(text_lines(
                 &format!("labels {}", labels.join(" ")),
                 self.columns,

@@ -1,5 +1,6 @@
 //! Strings from a target, made harmless for a terminal.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Shows a string from the target with everything escaped that a terminal would obey
@@ -9,6 +10,17 @@ use std::fmt;
 /// Backslashes are left alone: this is for reading, not for parsing back.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(pub &'a str);
+
+impl<'a> Escaped<'a> {
+    /// The same as a string; borrowed where there is nothing to escape.
+    pub fn text(self) -> Cow<'a, str> {
+        if self.0.chars().any(must_escape) {
+            Cow::Owned(self.to_string())
+        } else {
+            Cow::Borrowed(self.0)
+        }
+    }
+}
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,9 +41,10 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Control characters (C0, DEL, C1), the line and paragraph separators, and the
+/// Whether a terminal would obey a character instead of printing it: control characters
+/// (C0, DEL, C1), the line and paragraph separators, and the
 /// marks that change the direction of what follows. All are below U+10000.
-pub(crate) fn must_escape(c: char) -> bool {
+pub fn must_escape(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
