@@ -297,3 +297,34 @@ impl InlinedCall {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Any bytes behind a header that leads anywhere in them: no panic, and no endless loop.
+        #[test]
+        fn any_table_can_be_asked_anything(
+            words in prop::collection::vec(0u64..600, 8),
+            body in prop::collection::vec(any::<u8>(), 0..600),
+            at in any::<u32>(),
+            small in 0u32..4096,
+        ) {
+            let mut data = MAGIC_GO120.to_le_bytes().to_vec();
+            data.extend([0, 0, 1, 8]);
+            data.extend(words.iter().flat_map(|w| w.to_le_bytes()));
+            data.extend(body);
+            let Ok(table) = Pclntab::parse(data) else { return Ok(()) };
+            let found = [at, small].into_iter().filter_map(|at| table.find(at));
+            for func in found.chain((0..table.len().min(40)).filter_map(|i| table.func(i))) {
+                let _ = (func.name(), func.is_top_frame(), func.has_frame_info(), func.inline_tree());
+                for at in [at, small, func.entry, func.entry.wrapping_add(small)] {
+                    let _ = (func.sp_delta(at), func.file_line(at), func.inline_index(at));
+                }
+            }
+        }
+    }
+}

@@ -85,6 +85,15 @@ impl Session {
         let pause = stopped.resume();
         let captured = match captured {
             Ok(captured) => captured,
+            Err(_) if pause.cut_short => {
+                let message = format!(
+                    "process {} was let go after {:.1?}, before its goroutines could be copied",
+                    self.process.pid(),
+                    pause.duration
+                );
+                return Err(Error::new(ErrorKind::Internal, message)
+                    .hint("try again when the machine is less busy"));
+            }
             Err(error) => return Err(gone(&self.process).unwrap_or_else(|| error.into())),
         };
         let mut diagnostics = pause.diagnostics;
