@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,9 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ptrace-test-program"));
         command
             .args(args)
+            // A group of its own: in an orphaned one, as where tests run without a terminal,
+            // the kernel drops SIGTSTP.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
