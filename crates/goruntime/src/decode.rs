@@ -65,6 +65,7 @@ impl Decoder {
         dead: bool,
     ) -> Result<Decoded, CaptureError> {
         self.stacks.forget_unused();
+        self.symbolizer.forget_unused();
         let runtime = Arc::clone(&self.runtime);
         let mut diagnostics = runtime.diagnostics().to_vec();
         let (list, len) = list_gs(mem, &runtime, &self.limits)?;

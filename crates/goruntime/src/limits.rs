@@ -29,7 +29,7 @@ impl Default for Limits {
             goroutines: 1 << 26,
             threads: 1 << 16,
             stack_bytes: 1 << 30,
-            all_stack_bytes: 1 << 36,
+            all_stack_bytes: 1 << 32,
             system_stack_bytes: 1 << 18,
             frames: 1 << 22,
             labels: 4096,

@@ -174,6 +174,9 @@ pub(crate) fn begin(
         let start = g.saved_start(trust);
         if g.holds(start.sp) {
             Ok(start)
+        } else if g.status() == Some(Status::Copystack) {
+            // copystack has set stack, and not yet sched.sp.
+            Err("its stack is just being moved".to_owned())
         } else {
             Err(format!(
                 "its saved stack pointer {} is not in its stack",

@@ -92,7 +92,10 @@ impl Symbolizer {
             file: self.intern(file),
             line,
         };
-        self.sites.insert((pc, lookup), site.clone());
+        // Only what lies in the text is kept: there is an end to that.
+        if site.function.is_some() {
+            self.sites.insert((pc, lookup), site.clone());
+        }
         site
     }
 
@@ -153,6 +156,12 @@ impl Symbolizer {
             inlined,
             kind,
         }
+    }
+
+    /// Forgets strings that nothing holds any more: labels come and go with requests.
+    pub(crate) fn forget_unused(&mut self) {
+        self.strings
+            .retain(|_, shared| Arc::strong_count(shared) > 1);
     }
 
     /// One shared copy of a string.

@@ -74,23 +74,27 @@ struct Rule {
 /// The rules for the program counters seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Unwinder {
-    rules: FxHashMap<Addr, Option<Rule>>,
+    rules: FxHashMap<Addr, Rule>,
 }
 
 impl Unwinder {
     fn rule(&mut self, module: &Module, pc: Addr) -> Option<Rule> {
-        *self.rules.entry(pc).or_insert_with(|| {
-            let offset = module.text_offset(pc)?;
-            let func: Func<'_> = module.binary.pclntab.find(offset)?;
-            Some(Rule {
-                entry: module.entry(&func),
-                delta: func.sp_delta(offset),
-                has_frame_info: func.has_frame_info(),
-                top: func.is_top_frame(),
-                writes_sp: func.writes_sp(),
-                role: module.role(&func),
-            })
-        })
+        if let Some(rule) = self.rules.get(&pc) {
+            return Some(*rule);
+        }
+        let offset = module.text_offset(pc)?;
+        let func: Func<'_> = module.binary.pclntab.find(offset)?;
+        let rule = Rule {
+            entry: module.entry(&func),
+            delta: func.sp_delta(offset),
+            has_frame_info: func.has_frame_info(),
+            top: func.is_top_frame(),
+            writes_sp: func.writes_sp(),
+            role: module.role(&func),
+        };
+        // Only what lies in the text is kept: there is an end to that.
+        self.rules.insert(pc, rule);
+        Some(rule)
     }
 
     /// Calls `visit` for the frames from `start` outwards, until it breaks. `Err` says why the

@@ -281,6 +281,8 @@ impl<W: Write> Summary<'_, W> {
         let mut unknown = 0;
         for g in members {
             match &g.gopc {
+                // The main goroutine is the runtime's start-up code's; Go does not tell either.
+                Some(_) if g.goid == Goid(1) => {}
                 Some(site) => counts.entry(site.pc).or_insert((site, 0)).1 += 1,
                 None => unknown += 1,
             }

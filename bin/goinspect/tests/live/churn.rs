@@ -72,10 +72,10 @@ pub fn a_thousand_snapshots(go: &Toolchain) -> Result<(), Failed> {
         "{inconsistent} snapshots are not consistent"
     );
     // Parked goroutines always have their whole stack. Running ones may be caught where the
-    // runtime itself could not tell.
+    // runtime itself could not tell; so may one whose stack grows, which is running, too.
     let parked: Vec<&String> = early
         .iter()
-        .filter(|why| !why.starts_with("Running"))
+        .filter(|why| !why.starts_with("Running") && !why.ends_with("just being moved"))
         .collect();
     assert!(
         parked.is_empty(),
