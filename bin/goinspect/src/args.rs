@@ -59,9 +59,9 @@ pub struct Snapshot {
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
-    /// Write to this file instead of stdout.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// How and where to.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// The formats of a snapshot.
@@ -69,8 +69,33 @@ pub struct Snapshot {
 pub enum Format {
     /// Everything, for programs to read (docs/SCHEMA.md).
     Json,
+    /// Go's own text, as a crash or SIGQUIT prints it.
+    Traceback,
     /// Groups of identical stack and state, largest first.
     Summary,
+}
+
+/// How a snapshot is printed.
+#[derive(ClapArgs, Debug)]
+pub struct Output {
+    /// How much a traceback tells.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Level::All)]
+    pub traceback: Level,
+    /// Leave out the middle of stacks of more than 100 frames in a traceback, as Go does.
+    #[arg(long)]
+    pub elide: bool,
+    /// Write to this file instead of stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The levels of GOTRACEBACK.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// The program's own goroutines without the runtime's frames.
+    All,
+    /// All goroutines, all frames, and where they lie.
+    System,
 }
 
 /// Options that all commands understand.

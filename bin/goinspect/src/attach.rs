@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sampler::{ErrorKind, Session};
+use sampler::{ErrorKind, Session, Wanted};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 use tui::{Feed, FeedEvent, Request, UiError, UiOptions};
@@ -18,7 +18,16 @@ use crate::snapshot::options;
 pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
     let pid = args::process(&command.target)?;
     // What is wrong with the target is said before the terminal is taken over.
-    let mut session = Session::open(pid, options(common))?;
+    let mut session = Session::open(
+        pid,
+        options(
+            common,
+            Wanted {
+                dead: common.all,
+                ..Wanted::default()
+            },
+        ),
+    )?;
     let first = session.sample()?;
     let title = match &first.target.exe {
         Some(exe) => exe

@@ -3,17 +3,20 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 
-use report::{Style, SummaryOptions, write_json, write_summary};
-use sampler::{Options, Session};
+use report::{Style, SummaryOptions, TracebackOptions, write_json, write_summary, write_traceback};
+use sampler::{Options, Session, Wanted};
 
-use crate::args::{self, Common, FilterArg, Format};
+use crate::args::{self, Common, FilterArg, Format, Level};
 use crate::failure::{Failure, written};
 use crate::tell;
 
 /// Takes one snapshot and writes it.
 pub fn run(command: &args::Snapshot, common: &Common) -> Result<(), Failure> {
     let pid = args::process(&command.target)?;
-    let mut session = Session::open(pid, options(common))?;
+    let mut session = Session::open(
+        pid,
+        options(common, wanted(command.format, &command.output, common)),
+    )?;
     let mut snapshot = session.sample()?;
     if let Some(filter) = &common.filter {
         keep(&mut snapshot, filter);
@@ -25,34 +28,75 @@ pub fn run(command: &args::Snapshot, common: &Common) -> Result<(), Failure> {
             snapshot.capture.bytes_read
         ));
     }
-    match &command.output {
+    print(&snapshot, command.format, &command.output, common)
+}
+
+/// What a format needs of a snapshot.
+pub fn wanted(format: Format, output: &args::Output, common: &Common) -> Wanted {
+    let is_traceback = format == Format::Traceback;
+    Wanted {
+        dead: common.all,
+        places: is_traceback,
+        ms: is_traceback && output.traceback == Level::System,
+    }
+}
+
+/// Writes a snapshot where it is wanted.
+pub fn print(
+    snapshot: &model::Snapshot,
+    format: Format,
+    output: &args::Output,
+    common: &Common,
+) -> Result<(), Failure> {
+    let write = |on_terminal, out: &mut dyn Write| match format {
+        Format::Json => {
+            let style = if on_terminal {
+                Style::Pretty
+            } else {
+                Style::Line
+            };
+            write_json(snapshot, style, out)
+        }
+        Format::Traceback => {
+            let options = TracebackOptions {
+                level: match output.traceback {
+                    Level::All => report::Level::All,
+                    Level::System => report::Level::System,
+                },
+                elide: output.elide,
+            };
+            write_traceback(snapshot, out, &options)
+        }
+        Format::Summary => {
+            let options = SummaryOptions {
+                color: common.color.enabled()
+                    && (on_terminal || common.color == args::Color::Always),
+                width: None,
+                include_system: common.all,
+                max_groups: None,
+            };
+            write_summary(snapshot, out, &options)
+        }
+    };
+    match &output.output {
         None => {
             let on_terminal = io::stdout().is_terminal();
-            written(
-                write(
-                    &snapshot,
-                    command.format,
-                    common,
-                    on_terminal,
-                    io::stdout().lock(),
-                ),
-                "stdout",
-            )
+            written(write(on_terminal, &mut io::stdout().lock()), "stdout")
         }
         Some(path) => {
             let name = path.display().to_string();
-            let file = File::create(path)
+            let mut file = File::create(path)
                 .map_err(|why| Failure::not_found(format!("cannot write {name}: {why}")))?;
-            written(write(&snapshot, command.format, common, false, file), &name)
+            written(write(false, &mut file), &name)
         }
     }
 }
 
 /// What the common options mean for the sampler.
-pub fn options(common: &Common) -> Options {
+pub fn options(common: &Common, wanted: Wanted) -> Options {
     Options {
         exe: common.exe.clone(),
-        dead: common.all,
+        wanted,
         ..Options::default()
     }
 }
@@ -69,34 +113,4 @@ fn keep(snapshot: &mut model::Snapshot, filter: &FilterArg) {
         "the filter {:?} left out {left_out} of {all} goroutines",
         filter.text
     ));
-}
-
-fn write(
-    snapshot: &model::Snapshot,
-    format: Format,
-    common: &Common,
-    on_terminal: bool,
-    out: impl Write,
-) -> io::Result<()> {
-    match format {
-        Format::Json => write_json(
-            snapshot,
-            if on_terminal {
-                Style::Pretty
-            } else {
-                Style::Line
-            },
-            out,
-        ),
-        Format::Summary => {
-            let options = SummaryOptions {
-                color: common.color.enabled()
-                    && (on_terminal || common.color == args::Color::Always),
-                width: None,
-                include_system: common.all,
-                max_groups: None,
-            };
-            write_summary(snapshot, out, &options)
-        }
-    }
 }

@@ -6,13 +6,13 @@ use model::{Arch, LinkAddr};
 use object::ReadCache;
 use rustc_hash::FxHashMap;
 
+use crate::GoVersion;
 use crate::buildinfo::BuildInfo;
 use crate::dwarf;
 use crate::elf::{Elf, Image, Variable};
 use crate::error::BinaryError;
 use crate::pclntab::{InlinedCall, Pclntab};
 use crate::types::TypeTable;
-use crate::version::GoVersion;
 
 /// What to look for in an executable.
 #[derive(Clone, Copy, Debug)]

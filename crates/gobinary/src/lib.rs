@@ -5,6 +5,7 @@
 //! text offsets count from `moduledata.text`. This is the only crate that
 //! uses gimli and object.
 
+mod arguments;
 mod binary;
 mod buildinfo;
 mod bytes;
@@ -13,12 +14,12 @@ mod elf;
 mod error;
 mod pclntab;
 mod types;
-mod version;
 
+pub use arguments::ArgPiece;
 pub use binary::{GoBinary, Wanted};
 pub use buildinfo::BuildInfo;
 pub use elf::Variable;
 pub use error::BinaryError;
+pub use model::GoVersion;
 pub use pclntab::{Func, InlinedCall, Pclntab};
 pub use types::{Field, PathError, Scalar, Shape, Type, TypeId, TypeTable};
-pub use version::GoVersion;

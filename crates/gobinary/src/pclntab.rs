@@ -21,9 +21,15 @@ const FLAG_TOP_FRAME: u8 = 1;
 /// `abi.FuncFlagSPWrite`.
 const FLAG_SP_WRITE: u8 = 2;
 /// `abi.PCDATA_InlTreeIndex`.
-pub(crate) const PCDATA_INL_TREE_INDEX: u32 = 2;
+const PCDATA_INL_TREE_INDEX: u32 = 2;
+/// `abi.PCDATA_ArgLiveIndex`.
+const PCDATA_ARG_LIVE_INDEX: u32 = 3;
 /// `abi.FUNCDATA_InlTree`.
-pub(crate) const FUNCDATA_INL_TREE: u32 = 3;
+const FUNCDATA_INL_TREE: u32 = 3;
+/// `abi.FUNCDATA_ArgInfo`.
+const FUNCDATA_ARG_INFO: u32 = 5;
+/// `abi.FUNCDATA_ArgLiveInfo`.
+const FUNCDATA_ARG_LIVE_INFO: u32 = 6;
 /// Size of `_func` before its pcdata and funcdata offsets.
 const FUNC_SIZE: usize = 44;
 
@@ -254,21 +260,46 @@ impl<'t> Func<'t> {
     /// The index in its inlining tree of the innermost inlined call at the text
     /// offset `at`; `None` where nothing is inlined there.
     pub fn inline_index(&self, at: u32) -> Option<u32> {
-        if PCDATA_INL_TREE_INDEX >= self.word(28)? {
-            return None;
-        }
-        let table = self.word(FUNC_SIZE + 4 * PCDATA_INL_TREE_INDEX as usize)?;
-        self.table.pcvalue(table, self.entry, at)
+        self.pcdata(PCDATA_INL_TREE_INDEX, at)
     }
 
     /// Offset of its inlining tree from `moduledata.gofunc`.
     pub fn inline_tree(&self) -> Option<u32> {
-        let count = u8_at(&self.table.data, self.at + 43)?;
-        if FUNCDATA_INL_TREE >= u32::from(count) {
+        self.funcdata(FUNCDATA_INL_TREE)
+    }
+
+    /// Offset of the description of its arguments from `moduledata.gofunc`.
+    pub(crate) fn arg_info(&self) -> Option<u32> {
+        self.funcdata(FUNCDATA_ARG_INFO)
+    }
+
+    /// Offset of the bitmaps that say which arguments are live from `moduledata.gofunc`.
+    pub(crate) fn arg_live_info(&self) -> Option<u32> {
+        self.funcdata(FUNCDATA_ARG_LIVE_INFO)
+    }
+
+    /// Offset of the bitmap for the text offset `at` among those.
+    pub(crate) fn arg_live_index(&self, at: u32) -> Option<u32> {
+        self.pcdata(PCDATA_ARG_LIVE_INDEX, at)
+    }
+
+    /// `runtime/symtab.go`, `pcdatavalue`; `None` is Go's -1.
+    fn pcdata(&self, table: u32, at: u32) -> Option<u32> {
+        if table >= self.word(28)? {
             return None;
         }
-        let index = self.word(28)?.checked_add(FUNCDATA_INL_TREE)?;
-        let offset = self.word(FUNC_SIZE.checked_add((index as usize).checked_mul(4)?)?)?;
+        let table = self.word(FUNC_SIZE + 4 * table as usize)?;
+        self.table.pcvalue(table, self.entry, at)
+    }
+
+    /// `runtime/symtab.go`, `funcdata`: an offset from `moduledata.gofunc`.
+    fn funcdata(&self, index: u32) -> Option<u32> {
+        let count = u8_at(&self.table.data, self.at + 43)?;
+        if index >= u32::from(count) {
+            return None;
+        }
+        let slot = self.word(28)?.checked_add(index)?;
+        let offset = self.word(FUNC_SIZE.checked_add((slot as usize).checked_mul(4)?)?)?;
         (offset != u32::MAX).then_some(offset)
     }
 }

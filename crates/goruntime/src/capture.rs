@@ -5,12 +5,14 @@ use model::{Addr, Status};
 use rustc_hash::FxHashSet;
 use target::{CapturedMemory, ReadError, ReadMemory, Target, Thread};
 
+use crate::bubble;
 use crate::error::CaptureError;
-use crate::labels;
+use crate::labels::{self, LabelError};
 use crate::limits::Limits;
 use crate::machine::{Machine, list_ms};
 use crate::runtime::Runtime;
-use crate::start::RawG;
+use crate::start::{MThread, RawG};
+use crate::wanted::Wanted;
 
 /// What was copied out of a target, and which threads it had.
 pub struct Capture {
@@ -72,6 +74,7 @@ pub fn capture(
     target: &dyn Target,
     runtime: &Runtime,
     limits: &Limits,
+    wanted: Wanted,
 ) -> Result<Capture, CaptureError> {
     let mut memory = CapturedMemory::new();
     let mut diagnostics = Vec::new();
@@ -117,6 +120,7 @@ pub fn capture(
     let machine = Machine::read(&memory, runtime, target.threads(), &ms, &mut Vec::new());
     ranges.clear();
     let mut labels = FxHashSet::default();
+    let mut bubbles = FxHashSet::default();
     let mut total = 0u64;
     let mut left_out = 0usize;
     for &at in &gs {
@@ -133,6 +137,9 @@ pub fn capture(
         if !g.labels.is_null() {
             labels.insert(g.labels);
         }
+        if !g.bubble.is_null() {
+            bubbles.insert(g.bubble);
+        }
         if let Some((sp, bytes)) = used_stack(&g, &machine) {
             total = total.saturating_add(bytes);
             if bytes > limits.stack_bytes || total > limits.all_stack_bytes {
@@ -143,7 +150,8 @@ pub fn capture(
         }
     }
     // Threads that work for a goroutine on their system stack or in a signal handler.
-    for m in machine.by_addr.values().filter(|m| !m.raw.curg.is_null()) {
+    let is_wanted = |m: &&MThread| wanted.ms || !m.raw.curg.is_null();
+    for m in machine.by_addr.values().filter(is_wanted) {
         let on_system_stack = |sp: Addr| {
             let stack = if m.g0_holds(sp) {
                 m.g0
@@ -155,6 +163,13 @@ pub fn capture(
         let registers = m.registers.map(|r| r.sp);
         ranges.extend(registers.and_then(on_system_stack));
         ranges.extend(on_system_stack(m.raw.vdso_sp));
+        // What a signal interrupted there is not known before its handler's frame is read.
+        if registers.is_some_and(|sp| m.gsignal_holds(sp))
+            && let Some((lo, hi)) = m.g0
+        {
+            let bytes = (hi.0.saturating_sub(lo.0)).min(limits.system_stack_bytes);
+            ranges.push((Addr(hi.0 - bytes), bytes as usize));
+        }
     }
     memory.fetch(target, &mut ranges);
     if left_out > 0 {
@@ -162,7 +177,19 @@ pub fn capture(
             "{left_out} stacks were not copied, for they are larger than the limits"
         ));
     }
-    fetch_labels(&mut memory, target, runtime, limits, labels);
+    follow(
+        &mut memory,
+        target,
+        limits,
+        labels,
+        |memory, at| match labels::read(memory, runtime.label_layout(), at, limits) {
+            Err(LabelError::Read(why)) => Some(why),
+            _ => None,
+        },
+    );
+    follow(&mut memory, target, limits, bubbles, |memory, at| {
+        bubble::id(memory, runtime, at).err()
+    });
     let _ = memory.take_misses();
     Ok(Capture {
         memory,
@@ -194,23 +221,18 @@ fn used_stack(g: &RawG, machine: &Machine) -> Option<(Addr, u64)> {
     (sp < g.hi).then(|| (sp, g.hi.0 - sp.0))
 }
 
-/// Labels are chains of small objects. The decoder's own reader is run over what is there,
+/// Follows chains of small objects. The decoder's own reader is run over what is there,
 /// and what it missed is fetched, until it misses nothing more.
-fn fetch_labels(
+fn follow(
     memory: &mut CapturedMemory,
     target: &dyn Target,
-    runtime: &Runtime,
     limits: &Limits,
     mut waiting: FxHashSet<Addr>,
+    read: impl Fn(&CapturedMemory, Addr) -> Option<ReadError>,
 ) {
     let _ = memory.take_misses();
     for _ in 0..limits.rounds {
-        waiting.retain(|&at| {
-            matches!(
-                labels::read(memory, runtime.label_layout(), at, limits),
-                Err(labels::LabelError::Read(ReadError::NotCaptured { .. }))
-            )
-        });
+        waiting.retain(|&at| matches!(read(memory, at), Some(ReadError::NotCaptured { .. })));
         let mut misses = memory.take_misses();
         if misses.is_empty() {
             return;

@@ -111,6 +111,10 @@ contract! {
         labels: "labels";
         /// The goroutine that created it. Since Go 1.21; without it no ancestry is shown.
         parent_goid: "parentGoid" optional;
+        /// The synctest bubble it lives in. Since Go 1.25; not told without it.
+        bubble: "bubble" optional;
+        /// What bubbles were called in Go 1.24.
+        sync_group: "syncGroup" optional;
         /// Whether it is running a cleanup. Since Go 1.25; before, there were no cleanup goroutines.
         running_cleanups: "runningCleanups" optional;
     }
@@ -121,6 +125,8 @@ contract! {
         g0: "g0";
         /// The goroutine of its signal stack; nil before `minit`.
         gsignal: "gsignal";
+        /// Its number.
+        id: "id";
         /// Its thread ID in the program's own PID namespace.
         procid: "procid";
         /// The goroutine it runs, if any.
@@ -149,6 +155,28 @@ contract! {
         next: "next";
     }
 
+    /// A synctest bubble since Go 1.25 (`runtime/synctest.go`).
+    Bubble = "runtime.synctestBubble" {
+        /// Its number.
+        id: "id";
+    }
+
+    /// A synctest bubble in Go 1.24 (`runtime/synctest.go`).
+    SyncGroup = "runtime.synctestGroup" {
+        /// The goroutine that made it.
+        root: "root";
+    }
+
+    /// A setting of `GODEBUG` (`runtime/runtime1.go`).
+    DbgVar = "runtime.dbgVar" {
+        /// Address of its name.
+        name: "name.str";
+        /// Length of its name.
+        name_len: "name.len";
+        /// Where its value is, if it can change while the program runs.
+        atomic: "atomic" optional;
+    }
+
     /// A Go map before Go 1.24 (`runtime/map.go`).
     Hmap = "runtime.hmap" {
         /// How many entries there are.
@@ -164,8 +192,14 @@ contract! {
     }
 }
 
-/// Structs that only some Go versions have: [`Hmap`] is needed for pprof labels before Go 1.24.
-pub const OPTIONAL_STRUCTS: &[&str] = &["runtime.hmap"];
+/// Structs that only some Go versions have: [`Hmap`] is needed for pprof labels before Go 1.24,
+/// [`Bubble`], [`SyncGroup`] and [`DbgVar`] for what headers of tracebacks say since.
+pub const OPTIONAL_STRUCTS: &[&str] = &[
+    "runtime.hmap",
+    "runtime.synctestBubble",
+    "runtime.synctestGroup",
+    "runtime.dbgVar",
+];
 
 /// A variable of the runtime that is relied on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -188,6 +222,12 @@ pub const WAIT_REASON_STRINGS: &str = "runtime.waitReasonStrings";
 pub const FIRSTMODULEDATA: &str = "runtime.firstmoduledata";
 /// What the finalizer goroutine is doing (`runtime/mfinal.go`). Without it that goroutine counts as the runtime's own.
 pub const FING_STATUS: &str = "runtime.fingStatus";
+
+/// The settings of `GODEBUG`, a slice of pointers (`runtime/runtime1.go`).
+pub const DBGVARS: &str = "runtime.dbgvars";
+/// Which wait reasons count as durably blocked in a synctest bubble, a `bool` each
+/// (`runtime/runtime2.go`). Since Go 1.24.
+pub const IS_IDLE_IN_SYNCTEST: &str = "runtime.isIdleInSynctest";
 
 /// The variables of the contract.
 pub const VARIABLES: &[Variable] = &[
@@ -213,6 +253,14 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: FING_STATUS,
+        optional: true,
+    },
+    Variable {
+        name: DBGVARS,
+        optional: true,
+    },
+    Variable {
+        name: IS_IDLE_IN_SYNCTEST,
         optional: true,
     },
 ];

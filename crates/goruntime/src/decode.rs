@@ -3,22 +3,27 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use model::{Addr, Goid, Goroutine, Labels, StackBounds, StackEnd, Status, Trust, Unreadable};
+use model::{
+    Addr, Goid, Goroutine, Labels, M, StackBounds, StackEnd, Status, Traceback, Trust, Unreadable,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 use target::{CapturedMemory, ReadMemory, Registers, Thread};
 
+use crate::bubble;
 use crate::capture::{list_gs, read_g_addresses};
 use crate::error::CaptureError;
 use crate::labels;
 use crate::limits::Limits;
-use crate::machine::{Machine, list_ms};
+use crate::machine::{Machine, list_ms, read_g};
 use crate::module::{Module, Role};
+use crate::places::Places;
 use crate::runtime::Runtime;
 use crate::signal::interrupted_registers;
 use crate::stacks::Stacks;
 use crate::start::{MThread, RawG, begin};
 use crate::symbolize::Symbolizer;
 use crate::unwind::{PhysicalFrame, Start, Unwinder};
+use crate::wanted::Wanted;
 
 /// All goroutines that `runtime.allgs` names.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub struct Decoded {
     pub goroutines: Vec<Arc<Goroutine>>,
     /// Those that could not.
     pub unreadable: Vec<Unreadable>,
+    /// The runtime's threads, if they were wanted.
+    pub ms: Vec<M>,
     /// What the reader of the snapshot should know, in sentences.
     pub diagnostics: Vec<String>,
 }
@@ -40,6 +47,7 @@ pub struct Decoder {
     unwinder: Unwinder,
     symbolizer: Symbolizer,
     stacks: Stacks,
+    places: Places,
 }
 
 /// `runtime/mfinal.go`, `fingRunningFinalizer`.
@@ -54,15 +62,16 @@ impl Decoder {
             unwinder: Unwinder::default(),
             symbolizer: Symbolizer::default(),
             stacks: Stacks::default(),
+            places: Places::default(),
         }
     }
 
-    /// Decodes what `mem` holds. `dead` asks for goroutines that have ended, too.
+    /// Decodes what `mem` holds.
     pub fn decode(
         &mut self,
         mem: &dyn ReadMemory,
         threads: &[Thread],
-        dead: bool,
+        wanted: Wanted,
     ) -> Result<Decoded, CaptureError> {
         self.stacks.forget_unused();
         self.symbolizer.forget_unused();
@@ -80,7 +89,9 @@ impl Decoder {
             machine: &machine,
             finalizer_runs: finalizer_runs(mem, &runtime),
             labels: FxHashMap::default(),
+            wanted,
             physical: Vec::new(),
+            places: Vec::new(),
         };
         let mut goroutines = Vec::with_capacity(addresses.len());
         let mut unreadable = Vec::new();
@@ -95,7 +106,7 @@ impl Decoder {
                         .ok_or_else(|| "its struct is too short".to_owned())
                 });
             let decoded = raw.and_then(|g| match g.status() {
-                Some(Status::Dead) if !dead => Ok(None),
+                Some(Status::Dead) if !wanted.dead => Ok(None),
                 // A goroutine that ended keeps its goid until its g is used again.
                 Some(Status::Dead) => sample.goroutine(at, &g, Status::Dead).map(Some),
                 Some(_) if g.goid == 0 => {
@@ -119,9 +130,15 @@ impl Decoder {
                 }),
             }
         }
+        let ms = if wanted.ms {
+            sample.ms(&ms, &goroutines)
+        } else {
+            Vec::new()
+        };
         Ok(Decoded {
             goroutines,
             unreadable,
+            ms,
             diagnostics,
         })
     }
@@ -135,8 +152,11 @@ struct Sample<'a> {
     machine: &'a Machine,
     finalizer_runs: bool,
     labels: FxHashMap<Addr, Result<Labels, String>>,
-    /// Kept between goroutines for its capacity.
+    wanted: Wanted,
+    /// The frames of the last walk; kept between goroutines for its capacity.
     physical: Vec<PhysicalFrame>,
+    /// Where they lie, if that is wanted.
+    places: Vec<model::FramePlace>,
 }
 
 impl Sample<'_> {
@@ -158,12 +178,13 @@ impl Sample<'_> {
             None
         };
         let labels = self.labels(g.labels, &mut notes);
-        let has_stack = !g.lo.is_null() && g.lo < g.hi;
         let (frames, stack_end, sp) = if status == Status::Dead {
+            self.places.clear();
             (Arc::from([]), StackEnd::Complete, None)
         } else {
             self.stack(at, g, m, &mut notes)
         };
+        let traceback = self.traceback(g, status);
         let symbolizer = &mut self.decoder.symbolizer;
         Ok(Goroutine {
             goid: Goid(g.goid),
@@ -180,15 +201,23 @@ impl Sample<'_> {
             thread,
             locked_to_thread: !g.lockedm.is_null(),
             labels,
-            stack: has_stack.then_some(StackBounds {
-                lo: g.lo,
-                hi: g.hi,
-                sp,
-            }),
+            stack: bounds(g, sp),
             frames,
             stack_end,
+            traceback,
             notes,
         })
+    }
+
+    /// What Go's own traceback tells beyond; the places are those of the last walk.
+    fn traceback(&mut self, g: &RawG, status: Status) -> Traceback {
+        let m = self.machine.by_addr.get(&g.m);
+        Traceback {
+            m: m.map(MThread::reference),
+            scan: g.is_scanned(),
+            bubble: bubble::read(self.mem, self.runtime, g, status),
+            places: std::mem::take(&mut self.places).into(),
+        }
     }
 
     fn waitreason(&self, index: u64, notes: &mut Vec<String>) -> Option<Arc<str>> {
@@ -283,19 +312,92 @@ impl Sample<'_> {
 
     fn walk(&mut self, start: &Start) -> Result<(), String> {
         let Sample {
-            decoder: Decoder {
-                unwinder, limits, ..
-            },
+            decoder:
+                Decoder {
+                    unwinder,
+                    limits,
+                    places: finder,
+                    ..
+                },
             runtime,
             mem,
             physical,
+            places,
+            wanted,
             ..
         } = self;
         physical.clear();
+        places.clear();
         unwinder.walk(&runtime.module, *mem, start, limits.frames, |visited| {
             physical.push(visited.frame);
+            if wanted.places {
+                places.push(finder.place(&runtime.module, *mem, visited));
+            }
             ControlFlow::Continue(())
         })
+    }
+
+    /// The Ms in the order of `addresses`.
+    fn ms(&mut self, addresses: &[Addr], goroutines: &[Arc<Goroutine>]) -> Vec<M> {
+        let machine = self.machine;
+        let by_address: FxHashMap<Addr, Goid> = goroutines.iter().map(|g| (g.g, g.goid)).collect();
+        let ms = addresses.iter().filter_map(|at| machine.by_addr.get(at));
+        ms.map(|m| M {
+            m: m.reference(),
+            thread: m.tid,
+            curg: by_address.get(&m.raw.curg).copied(),
+            g0: Arc::new(self.g0(m)),
+        })
+        .collect()
+    }
+
+    /// What stands on the system stack of an M, as a goroutine.
+    fn g0(&mut self, m: &MThread) -> Goroutine {
+        let mut notes = Vec::new();
+        self.physical.clear();
+        self.places.clear();
+        let raw = read_g(self.mem, self.runtime, m.raw.g0);
+        let start = match &raw {
+            Some(_) => self.registers(m, &mut notes),
+            None => Err("its g cannot be read".to_owned()),
+        };
+        let end = start.and_then(|now| {
+            let start = Start::on_system_stack(m, now)?;
+            self.walk(&start).map(|()| start.sp)
+        });
+        let sp = end.as_ref().ok().copied();
+        let Decoder {
+            stacks, symbolizer, ..
+        } = &mut *self.decoder;
+        let frames = stacks.share(&self.runtime.module, symbolizer, &self.physical);
+        let stack_end = stacks.end(end.map(drop));
+        let (status, traceback) = match &raw {
+            Some(g) => {
+                let status = g.status().unwrap_or(Status::Idle);
+                (status, self.traceback(g, status))
+            }
+            None => (Status::Idle, Traceback::default()),
+        };
+        Goroutine {
+            goid: Goid(0),
+            parent_goid: None,
+            g: m.raw.g0,
+            status,
+            waitreason: None,
+            waitsince: None,
+            parking_on_chan: false,
+            gopc: None,
+            startpc: None,
+            system: true,
+            thread: m.tid,
+            locked_to_thread: raw.is_some_and(|g| !g.lockedm.is_null()),
+            labels: Some(Labels::new()),
+            stack: raw.and_then(|g| bounds(&g, sp)),
+            frames,
+            stack_end,
+            traceback,
+            notes,
+        }
     }
 
     /// The registers of an M's thread outside of signal handlers.
@@ -318,6 +420,15 @@ impl Sample<'_> {
             now,
         )
     }
+}
+
+fn bounds(g: &RawG, sp: Option<Addr>) -> Option<StackBounds> {
+    let has_stack = !g.lo.is_null() && g.lo < g.hi;
+    has_stack.then_some(StackBounds {
+        lo: g.lo,
+        hi: g.hi,
+        sp,
+    })
 }
 
 /// `runtime/traceback.go`, `isSystemGoroutine(gp, false)`.

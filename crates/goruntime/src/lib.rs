@@ -5,6 +5,7 @@
 //! [`Decoder::decode`] after it. Decoding reads any [`target::ReadMemory`], so a capture and a core file are decoded
 //! by the same code.
 
+mod bubble;
 mod capture;
 pub mod contract;
 mod decode;
@@ -13,6 +14,7 @@ mod labels;
 mod limits;
 mod machine;
 mod module;
+mod places;
 mod runtime;
 mod signal;
 mod stacks;
@@ -20,9 +22,11 @@ mod start;
 mod symbolize;
 mod unwind;
 mod values;
+mod wanted;
 
 pub use capture::{Capture, capture};
 pub use decode::{Decoded, Decoder, count_goroutines};
 pub use error::{CaptureError, LoadError};
 pub use limits::Limits;
 pub use runtime::Runtime;
+pub use wanted::Wanted;

@@ -69,6 +69,7 @@ impl Machine {
             machine.by_addr.insert(
                 at,
                 MThread {
+                    at,
                     raw,
                     tid: thread.map(|t| t.tid),
                     registers: thread.and_then(|t| t.registers),

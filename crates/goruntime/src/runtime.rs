@@ -6,7 +6,7 @@ use gobinary::{GoBinary, GoVersion, Wanted};
 use model::{Addr, LinkAddr};
 use target::ReadMemory;
 
-use crate::contract::{self, G, Hmap, M, Moduledata};
+use crate::contract::{self, Bubble, DbgVar, G, Hmap, M, Moduledata, SyncGroup};
 use crate::error::LoadError;
 use crate::labels::LabelLayout;
 use crate::limits::Limits;
@@ -21,16 +21,26 @@ pub struct Runtime {
     pub(crate) g: G,
     pub(crate) m: M,
     pub(crate) hmap: Option<Hmap>,
+    pub(crate) bubble: Option<Bubble>,
+    pub(crate) sync_group: Option<SyncGroup>,
     pub(crate) allglen: Addr,
     pub(crate) allgptr: Addr,
     pub(crate) allm: Addr,
     pub(crate) fing_status: Option<Addr>,
     pub(crate) wait_reasons: Vec<Arc<str>>,
+    /// `runtime.isIdleInSynctest`, by wait reason.
+    pub(crate) idle_in_synctest: Vec<bool>,
+    /// Whether the program prints labels in its tracebacks (`GODEBUG=tracebacklabels`).
+    pub(crate) traceback_labels: bool,
     pub(crate) diagnostics: Vec<String>,
 }
 
 /// More wait reasons than any Go version has (1.27: 47).
 const MAX_WAIT_REASONS: u64 = 256;
+/// More settings of `GODEBUG` than any Go version has (1.27: 40).
+const MAX_SETTINGS: u64 = 512;
+/// Longer than the name of any.
+const MAX_NAME: usize = 64;
 
 impl Runtime {
     /// What has to be looked for in an executable.
@@ -75,6 +85,14 @@ impl Runtime {
             g: G::resolve(&binary.types)?,
             m: M::resolve(&binary.types)?,
             hmap: Hmap::resolve(&binary.types).ok(),
+            bubble: Bubble::resolve(&binary.types).ok(),
+            sync_group: SyncGroup::resolve(&binary.types).ok(),
+            idle_in_synctest: load_idle_in_synctest(&binary, mem, bias),
+            traceback_labels: variable(contract::DBGVARS)
+                .ok()
+                .zip(DbgVar::resolve(&binary.types).ok())
+                .and_then(|(at, layout)| load_setting(mem, at, &layout, "tracebacklabels"))
+                .is_some_and(|value| value == 1),
             allglen: variable(contract::ALLGLEN)?,
             allgptr: variable(contract::ALLGPTR)?,
             allm: variable(contract::ALLM)?,
@@ -98,6 +116,11 @@ impl Runtime {
             Some(hmap) if !self.binary().version.has_label_lists() => LabelLayout::Map(hmap),
             _ => LabelLayout::List,
         }
+    }
+
+    /// Whether the program prints pprof labels in its tracebacks (`GODEBUG=tracebacklabels`).
+    pub fn traceback_labels(&self) -> bool {
+        self.traceback_labels
     }
 
     /// What the reader of every snapshot should know, in sentences.
@@ -146,6 +169,38 @@ fn load_module(
         Addr(word(layout.etext)),
         gofunc,
     ))
+}
+
+fn load_idle_in_synctest(binary: &GoBinary, mem: &dyn ReadMemory, bias: u64) -> Vec<bool> {
+    let Ok(variable) = binary.variable(contract::IS_IDLE_IN_SYNCTEST) else {
+        return Vec::new();
+    };
+    let mut bytes = vec![0; variable.size.min(MAX_WAIT_REASONS) as usize];
+    match mem.read(Addr(variable.at.0.wrapping_add(bias)), &mut bytes) {
+        Ok(()) => bytes.into_iter().map(|byte| byte != 0).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// A setting of `GODEBUG` that can change while the program runs; `None` if it has none of that name.
+fn load_setting(mem: &dyn ReadMemory, at: Addr, layout: &DbgVar, name: &str) -> Option<u32> {
+    let list = Header::read(mem, at).ok()?;
+    for i in 0..list.len.min(MAX_SETTINGS) {
+        let entry = mem.read_u64(list.at.checked_add(8 * i)?).ok()?;
+        let mut bytes = vec![0; layout.extent()];
+        mem.read(Addr(entry), &mut bytes).ok()?;
+        let found = Header {
+            at: Addr(layout.name.get(&bytes)?),
+            len: layout.name_len.get(&bytes)?,
+        };
+        if found.text(mem, MAX_NAME).ok()? == name {
+            let mut value = [0; 4];
+            mem.read(Addr(layout.atomic?.get(&bytes)?), &mut value)
+                .ok()?;
+            return Some(u32::from_le_bytes(value));
+        }
+    }
+    None
 }
 
 fn load_wait_reasons(

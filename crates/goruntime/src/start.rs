@@ -1,7 +1,7 @@
 //! A `g` and an `m` as numbers, and where a goroutine's stack begins.
 
 use gobinary::Scalar;
-use model::{Addr, Status, Tid, Trust};
+use model::{Addr, MRef, Status, Tid, Trust};
 use target::Registers;
 
 use crate::contract::{G, M};
@@ -30,6 +30,8 @@ pub(crate) struct RawG {
     pub startpc: Addr,
     pub labels: Addr,
     pub running_cleanups: bool,
+    /// The bubble or, in Go 1.24, the group.
+    pub bubble: Addr,
 }
 
 impl RawG {
@@ -58,12 +60,20 @@ impl RawG {
             startpc: addr(layout.startpc)?,
             labels: addr(layout.labels)?,
             running_cleanups: optional(layout.running_cleanups).unwrap_or(0) != 0,
+            bubble: optional(layout.bubble)
+                .or(optional(layout.sync_group))
+                .map_or(Addr(0), Addr),
         })
     }
 
     /// The status without the scan bit; `None` for an unknown number.
     pub(crate) fn status(&self) -> Option<Status> {
         Status::from_runtime(self.atomicstatus)
+    }
+
+    /// Whether the garbage collector is scanning its stack (`runtime/runtime2.go`, `_Gscan`).
+    pub(crate) fn is_scanned(&self) -> bool {
+        self.atomicstatus & 0x1000 != 0
     }
 
     /// Whether `sp` is a place in this stack.
@@ -102,6 +112,7 @@ impl RawG {
 /// What is needed of a `runtime.m`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RawM {
+    pub id: u64,
     pub g0: Addr,
     pub gsignal: Addr,
     pub procid: u64,
@@ -115,6 +126,7 @@ impl RawM {
     pub(crate) fn parse(layout: &M, bytes: &[u8]) -> Option<RawM> {
         let addr = |field: Scalar| field.get(bytes).map(Addr);
         Some(RawM {
+            id: layout.id.get(bytes)?,
             g0: addr(layout.g0)?,
             gsignal: addr(layout.gsignal)?,
             procid: layout.procid.get(bytes)?,
@@ -128,6 +140,7 @@ impl RawM {
 /// An M with its stacks and its thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MThread {
+    pub at: Addr,
     pub raw: RawM,
     /// The thread, if there is one with the M's `procid`.
     pub tid: Option<Tid>,
@@ -139,6 +152,14 @@ pub(crate) struct MThread {
 }
 
 impl MThread {
+    /// Its number and address.
+    pub(crate) fn reference(&self) -> MRef {
+        MRef {
+            id: self.raw.id as i64,
+            at: self.at,
+        }
+    }
+
     /// Whether `sp` is on its system stack.
     pub(crate) fn g0_holds(&self, sp: Addr) -> bool {
         self.g0.is_some_and(|(lo, hi)| lo <= sp && sp < hi)
@@ -147,6 +168,30 @@ impl MThread {
     /// Whether `sp` is on its signal stack.
     pub(crate) fn gsignal_holds(&self, sp: Addr) -> bool {
         self.gsignal.is_some_and(|(lo, hi)| lo <= sp && sp < hi)
+    }
+}
+
+impl Start {
+    /// What stands on an M's system stack, if its thread is there.
+    pub(crate) fn on_system_stack(m: &MThread, now: Registers) -> Result<Start, String> {
+        let (pc, sp, interrupted) = if m.raw.vdso_sp.is_null() {
+            (now.pc, now.sp, true)
+        } else {
+            (m.raw.vdso_pc, m.raw.vdso_sp, false)
+        };
+        match m.g0 {
+            Some((_, hi)) if m.g0_holds(sp) => Ok(Start {
+                pc,
+                sp,
+                lr: now.lr.filter(|_| interrupted).map_or(0, |lr| lr.0),
+                interrupted,
+                is_syscall: false,
+                hi,
+                user: None,
+                trust: Trust::Exact,
+            }),
+            _ => Err("its thread is not on it".to_owned()),
+        }
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct PhysicalFrame {
 pub(crate) struct Visited {
     pub frame: PhysicalFrame,
     pub role: Role,
+    /// The stack pointer in the frame.
+    pub sp: Addr,
     /// Where the caller's part of the stack begins; on amd64 just above the return address.
     pub fp: Option<Addr>,
 }
@@ -179,6 +181,7 @@ impl Unwinder {
             if visit(&Visited {
                 frame,
                 role: rule.role,
+                sp,
                 fp,
             })
             .is_break()

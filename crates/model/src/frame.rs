@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Addr;
+use crate::{Addr, Dialect};
 
 /// A function as the target's pclntab names it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -72,9 +72,8 @@ pub struct Site {
 /// Whether Go's own traceback would show this frame by default.
 ///
 /// `innermost` says that no frame has been shown yet, `callee` is the name of the
-/// function that this frame called. Source: `runtime/traceback.go`, `showfuncinfo`
-/// (the same rule from Go 1.19 to 1.27, but for which finalizer functions are always shown).
-pub fn is_shown_by_go(frame: &Frame, innermost: bool, callee: Option<&str>) -> bool {
+/// function that this frame called. Source: `runtime/traceback.go`, `showfuncinfo`.
+fn is_shown_by_go(frame: &Frame, innermost: bool, callee: Option<&str>, dialect: &Dialect) -> bool {
     let name: &str = &frame.function.name;
     let callee_keeps_wrappers = matches!(
         callee,
@@ -83,25 +82,48 @@ pub fn is_shown_by_go(frame: &Frame, innermost: bool, callee: Option<&str>) -> b
     if frame.kind == FrameKind::Wrapper && !callee_keeps_wrappers {
         return false;
     }
-    // What tells the reader that the goroutine runs finalizers or cleanups (1.25 and later);
-    // before, those frames were hidden like every other of the runtime's.
-    if matches!(name, "runtime.runFinalizers" | "runtime.runCleanups") {
+    is_name_shown_by_go(name, innermost, dialect)
+}
+
+/// The indices of the frames that Go's traceback would show; of all if it would show none.
+pub fn shown_by_go(frames: &[Frame], dialect: &Dialect) -> Vec<usize> {
+    let mut shown = Vec::new();
+    let mut callee = None;
+    for (i, frame) in frames.iter().enumerate() {
+        if is_shown_by_go(frame, shown.is_empty(), callee, dialect) {
+            shown.push(i);
+        }
+        callee = Some(&*frame.function.name);
+    }
+    if shown.is_empty() {
+        return (0..frames.len()).collect();
+    }
+    shown
+}
+
+/// The same by the name alone, for functions that are no wrappers.
+pub fn is_name_shown_by_go(name: &str, innermost: bool, dialect: &Dialect) -> bool {
+    // What tells the reader that the goroutine runs finalizers or cleanups.
+    let runs_finalizers = matches!(name, "runtime.runFinalizers" | "runtime.runCleanups");
+    if runs_finalizers && dialect.shows_finalizers {
         return true;
     }
     if name == "runtime.gopanic" && !innermost {
         return true;
     }
-    name.contains('.') && (!name.starts_with("runtime.") || is_exported_runtime(name))
+    name.contains('.')
+        && (!name.starts_with("runtime.")
+            || is_exported_runtime(name, dialect.shows_exported_methods))
 }
 
-/// `runtime/traceback.go`, `isExportedRuntime`: exported functions, and exported
-/// methods of exported types. Before Go 1.23 only functions counted.
-fn is_exported_runtime(name: &str) -> bool {
+/// `runtime/traceback.go`, `isExportedRuntime`: exported functions, and exported methods of
+/// exported types. Before Go 1.23 only the first letter behind `runtime.` counted.
+fn is_exported_runtime(name: &str, methods: bool) -> bool {
     let Some(rest) = name.strip_prefix("runtime.") else {
         return false;
     };
     let starts_upper = |s: &str| s.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
-    match rest.rsplit_once('.') {
+    match rest.rsplit_once('.').filter(|_| methods) {
         None => starts_upper(rest),
         Some((receiver, method)) => {
             let receiver = receiver
@@ -119,16 +141,18 @@ mod tests {
 
     #[test]
     fn exported_runtime_names() {
-        for (name, exported) in [
-            ("runtime.Gosched", true),
-            ("runtime.(*Func).Entry", true),
-            ("runtime.Frames.Next", true),
-            ("runtime.gopark", false),
-            ("runtime.(*mheap).Alloc", false),
-            ("runtime.main.func1", false),
-            ("main.main", false),
+        for (name, exported, before_1_23) in [
+            ("runtime.Gosched", true, true),
+            ("runtime.(*Func).Entry", true, false),
+            ("runtime.Frames.Next", true, true),
+            ("runtime.GOMAXPROCS.func1", false, true),
+            ("runtime.gopark", false, false),
+            ("runtime.(*mheap).Alloc", false, false),
+            ("runtime.main.func1", false, false),
+            ("main.main", false, false),
         ] {
-            assert_eq!(is_exported_runtime(name), exported, "{name}");
+            assert_eq!(is_exported_runtime(name, true), exported, "{name}");
+            assert_eq!(is_exported_runtime(name, false), before_1_23, "{name}");
         }
     }
 }

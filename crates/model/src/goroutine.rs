@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Addr, Frame, Goid, Site, Tid};
+use crate::{Addr, Frame, Goid, Site, Tid, Traceback};
 
 /// The status of a goroutine, without the scan bit (`runtime2.go`, `_Gidle` …).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -142,6 +142,8 @@ pub struct Goroutine {
     pub frames: Arc<[Frame]>,
     /// Whether `frames` reaches the goroutine's beginning.
     pub stack_end: StackEnd,
+    /// What only Go's own traceback tells.
+    pub traceback: Traceback,
     /// What could not be read or is not certain, in sentences.
     pub notes: Vec<String>,
 }

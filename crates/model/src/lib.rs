@@ -18,13 +18,15 @@ mod ids;
 mod snapshot;
 #[cfg(test)]
 mod testing;
+mod traceback;
+mod version;
 
 pub use addr::{Addr, LinkAddr, ReturnAddr};
 pub use arch::Arch;
 pub use diff::{Change, Diff, DiffCounts, Differences, diff};
 pub use escape::{Escaped, must_escape};
 pub use filter::{Filter, FilterError};
-pub use frame::{Frame, FrameKind, Function, Site, Trust, is_shown_by_go};
+pub use frame::{Frame, FrameKind, Function, Site, Trust, is_name_shown_by_go, shown_by_go};
 pub use goroutine::{Goroutine, Labels, StackBounds, StackEnd, Status};
 pub use group::{Group, group};
 pub use ids::{Goid, Pid, Tid};
@@ -32,3 +34,5 @@ pub use snapshot::{
     BuildInfo, CaptureInfo, LayoutSource, Snapshot, SymbolSource, TargetInfo, TargetKind,
     Unreadable,
 };
+pub use traceback::{Arg, Bubble, FramePlace, M, MRef, Traceback};
+pub use version::{Dialect, GoVersion, LabelPlace};

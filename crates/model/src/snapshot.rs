@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{Addr, Goroutine, Pid};
+use crate::{Addr, Dialect, GoVersion, Goroutine, M, Pid};
 
 /// What a snapshot was taken of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +70,16 @@ pub struct BuildInfo {
     pub symbols: SymbolSource,
 }
 
+impl BuildInfo {
+    /// How this program's Go version words its tracebacks; that of the newest where the
+    /// version is not known.
+    pub fn dialect(&self) -> Dialect {
+        GoVersion::parse(&self.go_version)
+            .unwrap_or(GoVersion::NEWEST_TESTED)
+            .dialect()
+    }
+}
+
 /// How the bytes were got.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CaptureInfo {
@@ -109,6 +119,10 @@ pub struct Snapshot {
     pub capture: CaptureInfo,
     /// The goroutines in the order of `runtime.allgs`.
     pub goroutines: Vec<Arc<Goroutine>>,
+    /// The program's threads as the runtime knows them. Empty unless they were asked for.
+    pub ms: Vec<M>,
+    /// Whether the program's own tracebacks print pprof labels (`GODEBUG=tracebacklabels`).
+    pub traceback_labels: bool,
     /// Entries of `runtime.allgs` that could not be decoded.
     pub unreadable: Vec<Unreadable>,
     /// What the reader should know of the whole snapshot, in sentences.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{Addr, Frame, FrameKind, Function, Goid, Goroutine, StackEnd, Status, Trust};
+use crate::{
+    Addr, Frame, FrameKind, Function, Goid, Goroutine, StackEnd, Status, Traceback, Trust,
+};
 
 pub(crate) fn frames(names: &[&str]) -> Arc<[Frame]> {
     let frame = |name: &&str| Frame {
@@ -39,6 +41,7 @@ pub(crate) fn goroutine(goid: u64, reason: &str, frames: &Arc<[Frame]>) -> Arc<G
         stack: None,
         frames: frames.clone(),
         stack_end: StackEnd::Complete,
+        traceback: Traceback::default(),
         notes: Vec::new(),
     })
 }

@@ -5,6 +5,8 @@
 
 pub mod json;
 pub mod summary;
+pub mod traceback;
 
 pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
 pub use summary::{SummaryOptions, write_summary};
+pub use traceback::{Dump, Level, TracebackOptions, parse_dump, write_traceback};

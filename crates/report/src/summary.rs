@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use model::{
     Addr, Escaped, Frame, Goid, Goroutine, Group, Site, Snapshot, StackEnd, Status, TargetKind,
-    Trust, is_shown_by_go,
+    Trust, shown_by_go,
 };
 
 /// How the summary is shown.
@@ -245,7 +245,8 @@ impl<W: Write> Summary<'_, W> {
         let width = self.options.width.unwrap_or(80);
         writeln!(self.out, "{}", goid_list(&group.goids, width))?;
 
-        let frames = shown_frames(&sample.frames);
+        let shown = shown_by_go(&sample.frames, &self.snapshot.build.dialect());
+        let frames: Vec<&Frame> = shown.iter().filter_map(|&i| sample.frames.get(i)).collect();
         self.hidden_frames += sample.frames.len() - frames.len();
         for frame in frames {
             write!(self.out, "    {}", Escaped(&frame.function.name))?;
@@ -401,22 +402,6 @@ impl Display for State<'_> {
         let leaked = if self.leaked { " (leaked)" } else { "" };
         write!(f, "{}{leaked}", Escaped(self.words))
     }
-}
-
-/// The frames that Go's traceback would show; all of them if it would show none.
-fn shown_frames(frames: &[Frame]) -> Vec<&Frame> {
-    let mut shown = Vec::new();
-    let mut callee = None;
-    for frame in frames {
-        if is_shown_by_go(frame, shown.is_empty(), callee) {
-            shown.push(frame);
-        }
-        callee = Some(&*frame.function.name);
-    }
-    if shown.is_empty() {
-        return frames.iter().collect();
-    }
-    shown
 }
 
 /// As many goids as fit into `width`, at least one, and how many are left out.

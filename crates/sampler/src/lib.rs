@@ -8,5 +8,6 @@ mod list;
 mod session;
 
 pub use error::{Error, ErrorKind};
+pub use goruntime::Wanted;
 pub use list::{GoProcess, go_processes};
 pub use session::{Options, Session};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use goruntime::{Decoder, Limits, Runtime, capture};
+use goruntime::{Decoder, Limits, Runtime, Wanted, capture};
 use model::{
     BuildInfo, CaptureInfo, LayoutSource, Pid, Snapshot, SymbolSource, TargetInfo, TargetKind,
 };
@@ -18,8 +18,8 @@ use crate::error::{Error, ErrorKind};
 pub struct Options {
     /// The executable to use instead of the one the process names.
     pub exe: Option<PathBuf>,
-    /// Whether goroutines that have ended are wanted, too.
-    pub dead: bool,
+    /// What a snapshot should hold beyond the live goroutines and their frames.
+    pub wanted: Wanted,
     /// Caps on what a target can make large.
     pub limits: Limits,
 }
@@ -81,7 +81,12 @@ impl Session {
         let stopped = self.process.stop(&StopLimits::default())?;
         let captured_at = SystemTime::now();
         let nanotime = stopped.monotonic_ns();
-        let captured = capture(&stopped, &self.runtime, &self.options.limits);
+        let captured = capture(
+            &stopped,
+            &self.runtime,
+            &self.options.limits,
+            self.options.wanted,
+        );
         let pause = stopped.resume();
         let captured = match captured {
             Ok(captured) => captured,
@@ -111,7 +116,7 @@ impl Session {
         diagnostics.extend(captured.diagnostics);
         let decoded =
             self.decoder
-                .decode(&captured.memory, &captured.threads, self.options.dead)?;
+                .decode(&captured.memory, &captured.threads, self.options.wanted)?;
         diagnostics.extend(decoded.diagnostics);
         Ok(Snapshot {
             captured_at,
@@ -131,6 +136,8 @@ impl Session {
                 consistent: all_stood_still && !pause.cut_short,
             },
             goroutines: decoded.goroutines,
+            ms: decoded.ms,
+            traceback_labels: self.runtime.traceback_labels(),
             unreadable: decoded.unreadable,
             diagnostics,
         })

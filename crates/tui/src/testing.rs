@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use model::{
     Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Pid,
-    Site, Snapshot, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, Tid, Trust, Unreadable,
+    Site, Snapshot, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, Tid, Traceback, Trust,
+    Unreadable,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -93,6 +94,7 @@ pub(crate) fn g(goid: u64, state: &str, calls: &[&str]) -> G {
         stack: None,
         frames: stack(calls),
         stack_end: StackEnd::Complete,
+        traceback: Traceback::default(),
         notes: Vec::new(),
     })
 }
@@ -159,6 +161,8 @@ pub(crate) fn snapshot(second: u64, goroutines: impl IntoIterator<Item = G>) -> 
             consistent: true,
         },
         goroutines: goroutines.into_iter().map(|g| Arc::new(g.0)).collect(),
+        ms: Vec::new(),
+        traceback_labels: false,
         unreadable: Vec::new(),
         diagnostics: Vec::new(),
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
-use goruntime::{Decoder, Limits, Runtime, capture};
+use goruntime::{Decoder, Limits, Runtime, Wanted, capture};
 use model::{Addr, Pid};
 use ptrace::{Process, StopLimits};
 use target::{ReadError, ReadMemory};
@@ -62,6 +62,13 @@ impl ReadMemory for Mutated<'_> {
     }
 }
 
+/// Everything is to be decoded.
+const ALL: Wanted = Wanted {
+    dead: true,
+    places: true,
+    ms: true,
+};
+
 /// The memory of a real program with random changes, a hundred times over.
 pub fn mutated_memory(go: &Toolchain) -> Result<(), Failed> {
     let path = build(go, "zoo", &BuildOptions::default())?;
@@ -75,7 +82,7 @@ pub fn mutated_memory(go: &Toolchain) -> Result<(), Failed> {
         process.entry_address()?,
     )?);
     let stopped = process.stop(&StopLimits::default())?;
-    let captured = capture(&stopped, &runtime, &limits)?;
+    let captured = capture(&stopped, &runtime, &limits, ALL)?;
     drop(stopped);
     zoo.quit()?;
 
@@ -84,7 +91,7 @@ pub fn mutated_memory(go: &Toolchain) -> Result<(), Failed> {
     let whole = Decoder::new(Arc::clone(&runtime), limits).decode(
         &captured.memory,
         &captured.threads,
-        true,
+        ALL,
     )?;
     let entries = whole.goroutines.len() + whole.unreadable.len();
     let mut decoder = Decoder::new(Arc::clone(&runtime), limits);
@@ -98,7 +105,7 @@ pub fn mutated_memory(go: &Toolchain) -> Result<(), Failed> {
             spared,
             changed: Cell::new(0),
         };
-        let decoded = decoder.decode(&memory, &captured.threads, true)?;
+        let decoded = decoder.decode(&memory, &captured.threads, ALL)?;
         changed += memory.changed.get();
         noticed += decoded.unreadable.len();
         assert_eq!(

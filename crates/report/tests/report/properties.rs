@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use model::{
     Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Pid,
     Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, Tid,
-    Trust, Unreadable,
+    Traceback, Trust, Unreadable,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -139,6 +139,7 @@ fn goroutine() -> impl Strategy<Value = Goroutine> {
                 stack: calls.0,
                 frames: calls.1.into(),
                 stack_end: calls.2,
+                traceback: Traceback::default(),
                 notes,
             },
         )
@@ -219,6 +220,8 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 build,
                 capture,
                 goroutines,
+                ms: Vec::new(),
+                traceback_labels: false,
                 unreadable,
                 diagnostics,
             },

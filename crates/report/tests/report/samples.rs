@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use model::{
     Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Pid,
     Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, Tid,
-    Trust, Unreadable,
+    Traceback, Trust, Unreadable,
 };
 use report::{Style, SummaryOptions, write_json, write_summary};
 
@@ -95,6 +95,7 @@ fn waiting(goid: u64, reason: &str, frames: &Arc<[Frame]>) -> Goroutine {
         }),
         frames: frames.clone(),
         stack_end: StackEnd::Complete,
+        traceback: Traceback::default(),
         notes: Vec::new(),
     }
 }
@@ -335,6 +336,7 @@ pub fn service() -> Snapshot {
             ("device".into(), "a".into()),
             ("device".into(), "b".into()),
         ]),
+        traceback: Traceback::default(),
         notes: vec!["labels: only the first 3 were read".into()],
         stack: Some(StackBounds {
             lo: Addr(0xc0_0030_0000),
@@ -379,6 +381,8 @@ pub fn service() -> Snapshot {
             consistent: true,
         },
         goroutines: all.into_iter().map(Arc::new).collect(),
+        ms: Vec::new(),
+        traceback_labels: false,
         unreadable: vec![Unreadable {
             index: 7,
             g: Addr(0xc0_0010_3c00),
@@ -412,6 +416,8 @@ pub fn hostile_core() -> Snapshot {
             stack: None,
             ..waiting(5, "chan receive\r\n[running]", &frames.into())
         })],
+        ms: Vec::new(),
+        traceback_labels: false,
         unreadable: (0..7)
             .map(|index| Unreadable {
                 index,

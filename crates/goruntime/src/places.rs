@@ -1,0 +1,81 @@
+//! Where frames lie and what their functions were called with: what a traceback tells
+//! beyond functions and lines.
+
+use std::sync::Arc;
+
+use gobinary::ArgPiece;
+use model::{Addr, Arch, Arg, FramePlace};
+use rustc_hash::FxHashMap;
+use target::ReadMemory;
+
+use crate::module::Module;
+use crate::unwind::Visited;
+
+/// The descriptions of arguments seen so far, by the program counter they hold for.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    described: FxHashMap<Addr, Arc<[ArgPiece]>>,
+}
+
+impl Places {
+    /// The place of one frame of the walk.
+    pub(crate) fn place(
+        &mut self,
+        module: &Module,
+        mem: &dyn ReadMemory,
+        visited: &Visited,
+    ) -> FramePlace {
+        let args = match visited.fp {
+            Some(fp) => self.arguments(module, mem, visited.frame.lookup, fp),
+            None => Box::default(),
+        };
+        FramePlace {
+            fp: visited.fp,
+            sp: visited.sp,
+            args,
+        }
+    }
+
+    fn arguments(
+        &mut self,
+        module: &Module,
+        mem: &dyn ReadMemory,
+        lookup: Addr,
+        fp: Addr,
+    ) -> Box<[Arg]> {
+        let pieces = self
+            .described
+            .entry(lookup)
+            .or_insert_with(|| describe(module, lookup).into());
+        // sys.MinFrameSize: where there is a link register, its place lies below the arguments.
+        let first = match module.binary.arch {
+            Arch::Amd64 => fp,
+            Arch::Arm64 => Addr(fp.0.wrapping_add(8)),
+        };
+        let number = |offset: u8, size: u8| {
+            let mut bytes = [0; 8];
+            let buf = bytes.get_mut(..usize::from(size))?;
+            let at = first.checked_add(u64::from(offset))?;
+            mem.read(at, buf).ok()?;
+            Some(u64::from_le_bytes(bytes))
+        };
+        let arg = |piece: &ArgPiece| match *piece {
+            ArgPiece::Value { offset, size, live } => match number(offset, size) {
+                Some(bits) => Arg::Value { bits, live },
+                None => Arg::Unknown,
+            },
+            ArgPiece::TooFar => Arg::Unknown,
+            ArgPiece::More => Arg::More,
+            ArgPiece::Open => Arg::Open,
+            ArgPiece::Close => Arg::Close,
+        };
+        pieces.iter().map(arg).collect()
+    }
+}
+
+fn describe(module: &Module, lookup: Addr) -> Vec<ArgPiece> {
+    let (Some(func), Some(at)) = (module.find(lookup), module.text_offset(lookup)) else {
+        return Vec::new();
+    };
+    module.binary.arguments(&func, at, module.gofunc)
+}

@@ -1,0 +1,12 @@
+//! What a snapshot should hold.
+
+/// What is wanted beyond the live goroutines and their frames; nothing by default.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wanted {
+    /// Goroutines that have ended.
+    pub dead: bool,
+    /// Where each frame lies and its arguments ([`model::FramePlace`]).
+    pub places: bool,
+    /// The runtime's threads with what stands on their system stacks ([`model::M`]).
+    pub ms: bool,
+}

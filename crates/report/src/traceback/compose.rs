@@ -1,0 +1,206 @@
+//! From a snapshot's goroutine to the block that Go would print for it.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use model::{
+    Arg, Dialect, Escaped, Frame, FramePlace, Goid, Goroutine, LabelPlace, Snapshot, Status,
+    is_name_shown_by_go, shown_by_go,
+};
+
+use super::block::{Block, Call, CreatedBy, FrameWords, HeaderLabels, Line, MName};
+use super::names::name_for_print;
+
+/// How much a traceback tells: the levels of `GOTRACEBACK`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Level {
+    /// The program's own goroutines without the runtime's own frames.
+    #[default]
+    All,
+    /// All goroutines, all frames, and where they lie.
+    System,
+}
+
+/// `runtime/traceback.go`, `tracebackInnerFrames`.
+const INNER_FRAMES: usize = 50;
+/// `runtime/traceback.go`, `tracebackOuterFrames`.
+const OUTER_FRAMES: usize = 50;
+
+/// The block that Go would print for a goroutine of `snapshot`, which holds
+/// [`FramePlace`]s if the arguments are to be right. With `elide`, stacks of more than a hundred frames
+/// lose their middle, as in Go's own text.
+pub fn compose<'a>(
+    snapshot: &'a Snapshot,
+    g: &'a Goroutine,
+    level: Level,
+    elide: bool,
+) -> Block<'a> {
+    let dialect = &snapshot.build.dialect();
+    let system = level == Level::System;
+    let names_m = system && dialect.headers_name_m;
+    let traceback = &g.traceback;
+    Block {
+        goid: g.goid.0,
+        g: names_m.then_some(g.g),
+        m: match traceback.m {
+            _ if !names_m => MName::Untold,
+            Some(m) => MName::On { id: m.id, at: m.at },
+            None => MName::Nil,
+        },
+        state: state(g, dialect),
+        minutes: minutes(snapshot, g),
+        locked: g.locked_to_thread,
+        bubble: traceback
+            .bubble
+            .map(|bubble| (Cow::Borrowed(dialect.bubble), bubble.id)),
+        labels: labels(snapshot, g, dialect),
+        lines: lines(g, level, elide, dialect),
+        created_by: created_by(g, level, dialect),
+        ancestors: Vec::new(),
+    }
+}
+
+/// `goroutineheader`: the status or wait reason with its marks.
+fn state<'a>(g: &'a Goroutine, dialect: &Dialect) -> Cow<'a, str> {
+    let words = Escaped(g.state()).text();
+    let durable = dialect.durable_suffix
+        && g.traceback.bubble.is_some_and(|bubble| bubble.durable)
+        && !words.ends_with("(durable)");
+    let marks = [
+        (g.status == Status::Leaked, " (leaked)"),
+        (g.traceback.scan, " (scan)"),
+        (durable, " (durable)"),
+    ];
+    let mut words = words;
+    for (_, mark) in marks.iter().filter(|(holds, _)| *holds) {
+        words.to_mut().push_str(mark);
+    }
+    words
+}
+
+fn minutes(snapshot: &Snapshot, g: &Goroutine) -> Option<u64> {
+    const MINUTE: u64 = 60_000_000_000;
+    let since = g.waitsince.filter(|_| g.status != Status::Leaked)?;
+    let minutes = snapshot.capture.nanotime?.checked_sub(since)? / MINUTE;
+    (minutes > 0).then_some(minutes)
+}
+
+fn labels<'a>(
+    snapshot: &Snapshot,
+    g: &'a Goroutine,
+    dialect: &Dialect,
+) -> Option<HeaderLabels<'a>> {
+    let labels = g.labels.as_ref().filter(|labels| !labels.is_empty())?;
+    if !snapshot.traceback_labels || dialect.labels == LabelPlace::Nowhere {
+        return None;
+    }
+    let pair = |(k, v): &'a (_, _)| {
+        let text = |s: &'a std::sync::Arc<str>| Cow::Borrowed(&**s);
+        (text(k), text(v))
+    };
+    Some(HeaderLabels {
+        place: dialect.labels,
+        pairs: labels.iter().map(pair).collect(),
+    })
+}
+
+fn lines<'a>(g: &'a Goroutine, level: Level, elide: bool, dialect: &Dialect) -> Vec<Line<'a>> {
+    if g.frames.is_empty() && g.status != Status::Dead {
+        return vec![Line::Unavailable];
+    }
+    let shown = match level {
+        Level::All => shown_by_go(&g.frames, dialect),
+        Level::System => (0..g.frames.len()).collect(),
+    };
+    let middle = match shown.len().checked_sub(INNER_FRAMES + OUTER_FRAMES) {
+        Some(left_out @ 1..) if elide => INNER_FRAMES..INNER_FRAMES + left_out,
+        _ => 0..0,
+    };
+    let mut lines = Vec::with_capacity(shown.len() - middle.len() + 1);
+    let mut shown = shown.into_iter().enumerate().peekable();
+    let mut places = g.traceback.places.iter();
+    for (i, frame) in g.frames.iter().enumerate() {
+        let place = if frame.inlined { None } else { places.next() };
+        let Some((nth, _)) = shown.next_if(|&(_, index)| index == i) else {
+            continue;
+        };
+        if nth == middle.start && !middle.is_empty() {
+            lines.push(Line::Elided(middle.len() as u64));
+        }
+        if !middle.contains(&nth) {
+            lines.push(Line::Call(call(frame, place, level, dialect)));
+        }
+    }
+    lines
+}
+
+fn call<'a>(
+    frame: &'a Frame,
+    place: Option<&FramePlace>,
+    level: Level,
+    dialect: &Dialect,
+) -> Call<'a> {
+    let entry = frame.function.entry;
+    let words = place.filter(|_| level == Level::System);
+    Call {
+        name: name_for_print(&frame.function.name, dialect),
+        args: match place {
+            _ if frame.inlined => Cow::Borrowed("..."),
+            Some(place) => Cow::Owned(arguments(&place.args)),
+            None => Cow::Borrowed(""),
+        },
+        file: Escaped(&frame.file).text(),
+        line: frame.line,
+        offset: offset(frame.pc.0, entry.0).filter(|_| !frame.inlined),
+        words: words.and_then(|place| {
+            Some(FrameWords {
+                fp: place.fp?,
+                sp: place.sp,
+                pc: frame.pc,
+            })
+        }),
+    }
+}
+
+fn offset(pc: u64, entry: u64) -> Option<u64> {
+    pc.checked_sub(entry).filter(|&offset| offset > 0)
+}
+
+/// `printArgs`.
+fn arguments(args: &[Arg]) -> String {
+    let mut text = String::new();
+    let mut first = true;
+    for arg in args {
+        if !first && *arg != Arg::Close {
+            text.push_str(", ");
+        }
+        match *arg {
+            Arg::Value { bits, live } => {
+                let unsure = if live { "" } else { "?" };
+                let _ = write!(text, "{bits:#x}{unsure}");
+            }
+            Arg::Unknown => text.push('_'),
+            Arg::More => text.push_str("..."),
+            Arg::Open => text.push('{'),
+            Arg::Close => text.push('}'),
+        }
+        first = *arg == Arg::Open;
+    }
+    text
+}
+
+/// `printcreatedby`.
+fn created_by<'a>(g: &'a Goroutine, level: Level, dialect: &Dialect) -> Option<CreatedBy<'a>> {
+    let site = g.gopc.as_ref().filter(|_| g.goid != Goid(1))?;
+    let function = site.function.as_ref()?;
+    if level == Level::All && !is_name_shown_by_go(&function.name, false, dialect) {
+        return None;
+    }
+    Some(CreatedBy {
+        name: name_for_print(&function.name, dialect),
+        goid: g.parent_goid.map(|goid| goid.0),
+        file: Escaped(&site.file).text(),
+        line: site.line,
+        offset: offset(site.pc.0, function.entry.0),
+    })
+}
