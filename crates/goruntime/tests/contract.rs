@@ -9,7 +9,7 @@ use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Requirement, Toolchain, Trials, build};
 use gobinary::{GoBinary, GoVersion};
 use goruntime::Runtime;
-use goruntime::contract::{CLAUSES, OPTIONAL_STRUCTS, STRUCTS, VARIABLES};
+use goruntime::contract::{CLAUSES, IS_IDLE_IN_SYNCTEST, OPTIONAL_STRUCTS, STRUCTS, VARIABLES};
 
 /// Callbacks from C are only in programs that have C.
 const C_COMPILER: &[Requirement] = &[Requirement::Program("cc")];
@@ -93,12 +93,18 @@ fn optional_parts(go: &Toolchain) -> Result<(), Failed> {
     // Labels are read through the map where they are maps.
     assert_eq!(has("runtime.hmap", "count"), !since(24));
     assert_eq!(binary.version.has_label_lists(), since(24));
+    assert_eq!(has("runtime.g", "bubble"), since(25));
+    assert_eq!(has("runtime.synctestBubble", "id"), since(25));
+    assert_eq!(has("runtime.g", "syncGroup"), since(24) && !since(25));
+    assert_eq!(
+        has("runtime.synctestGroup", "root"),
+        since(24) && !since(25)
+    );
+    assert!(has("runtime.dbgVar", "atomic"));
     for variable in VARIABLES {
-        assert!(
-            binary.variable(variable.name).is_ok(),
-            "{} is in every version so far",
-            variable.name
-        );
+        let expected = variable.name != IS_IDLE_IN_SYNCTEST || since(24);
+        let found = binary.variable(variable.name).is_ok();
+        assert_eq!(found, expected, "{}", variable.name);
     }
     Ok(())
 }
