@@ -17,6 +17,7 @@ mod process;
 mod run;
 mod safety;
 mod terminal;
+mod traceback;
 mod zoo;
 
 use std::process::ExitCode;
@@ -40,6 +41,11 @@ fn main() -> ExitCode {
         "zoo::equals_them_when_its_file_was_replaced",
         &[],
         zoo::replaced_executable,
+    );
+    trials.for_each_go(
+        "traceback::equals_the_runtime's_text",
+        &[],
+        traceback::equals_the_runtimes_text,
     );
     trials.for_each_go("zoo::facts_agree", &[], zoo::facts_agree);
     trials.for_each_go(
