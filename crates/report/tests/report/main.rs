@@ -8,3 +8,4 @@ mod golden;
 mod properties;
 mod samples;
 mod schema;
+mod traceback;
