@@ -8,10 +8,12 @@ mod block;
 mod compose;
 mod names;
 mod parse;
+mod snapshot;
 mod write;
 
 pub use block::{Ancestor, Block, Call, CreatedBy, FrameWords, HeaderLabels, Line, MName};
 pub use compose::{Level, compose};
 pub use names::name_for_print;
 pub use parse::{Dump, parse_dump};
+pub use snapshot::snapshot_of;
 pub use write::{TracebackOptions, write_traceback};
