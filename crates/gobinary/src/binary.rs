@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::GoVersion;
 use crate::buildinfo::BuildInfo;
 use crate::dwarf;
-use crate::elf::{Elf, Image, Variable};
+use crate::elf::{BuildIds, Elf, Image, Variable};
 use crate::error::BinaryError;
 use crate::pclntab::{InlinedCall, Pclntab};
 use crate::types::TypeTable;
@@ -34,8 +34,8 @@ pub struct GoBinary {
     pub build: BuildInfo,
     /// The wanted types, as far as DWARF has them.
     pub types: TypeTable,
-    /// Its GNU build ID, where it has one.
-    pub build_id: Option<Vec<u8>>,
+    /// What tells it from other builds.
+    pub build_ids: BuildIds,
     /// Its entry point; with the running program's own it gives the load bias.
     pub entry: LinkAddr,
     /// Its pclntab.
@@ -67,7 +67,7 @@ impl GoBinary {
             arch: elf.arch(),
             version,
             types: read_types(&elf, wanted.types)?,
-            build_id: elf.build_id(),
+            build_ids: elf.build_ids()?,
             entry: elf.entry(),
             pclntab,
             pclntab_at,
@@ -90,7 +90,12 @@ impl GoBinary {
 
     /// What the file holds at a link-time address; `None` where it does not hold all of it.
     pub fn read(&self, at: LinkAddr, buf: &mut [u8]) -> Option<()> {
-        self.image.read(at, buf)
+        self.image.read(at, buf, false)
+    }
+
+    /// The same, but only for what the program cannot change: text and read-only data.
+    pub fn read_constant(&self, at: LinkAddr, buf: &mut [u8]) -> Option<()> {
+        self.image.read(at, buf, true)
     }
 
     /// Entry `index` of the inlining tree at `tree`.

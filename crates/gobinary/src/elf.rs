@@ -6,9 +6,13 @@ use std::os::unix::fs::FileExt;
 use model::{Arch, LinkAddr};
 use object::elf;
 use object::read::elf::{ElfFile64, FileHeader};
-use object::{Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache, ReadRef};
+use object::{
+    Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache, ReadRef,
+    SegmentFlags,
+};
 use rustc_hash::FxHashMap;
 
+use crate::bytes::u32_at;
 use crate::error::BinaryError;
 
 /// A variable of the program, as the symbol table knows it.
@@ -104,15 +108,43 @@ impl<'c> Elf<'c> {
                     start: segment.address(),
                     size,
                     offset,
+                    writable: matches!(
+                        segment.flags(),
+                        SegmentFlags::Elf { p_flags, .. } if p_flags.0 & elf::PF_W.0 != 0
+                    ),
                 }
             })
             .collect()
     }
 
-    /// The GNU build ID, where the linker left one.
-    pub(crate) fn build_id(&self) -> Option<Vec<u8>> {
-        self.file.build_id().ok().flatten().map(<[u8]>::to_vec)
+    /// The build IDs that the linker left.
+    pub(crate) fn build_ids(&self) -> Result<BuildIds, BinaryError> {
+        Ok(BuildIds {
+            gnu: self.file.build_id().ok().flatten().map(<[u8]>::to_vec),
+            go: self
+                .section(".note.go.buildid")?
+                .and_then(|note| go_build_id(&note)),
+        })
     }
+}
+
+/// What tells one build from another.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BuildIds {
+    /// The GNU build ID: from the C linker, and since Go 1.24 from Go's own.
+    pub gnu: Option<Vec<u8>>,
+    /// Go's own build ID (`go tool buildid`).
+    pub go: Option<Vec<u8>>,
+}
+
+/// The contents of an ELF note of the owner `Go` (`cmd/link/internal/ld/elf.go`, `ELF_NOTE_GO_NAME`).
+fn go_build_id(note: &[u8]) -> Option<Vec<u8>> {
+    const GO_BUILD_ID: u32 = 4;
+    let size = u32_at(note, 4)? as usize;
+    let is_ours = u32_at(note, 0)? == 4 && u32_at(note, 8)? == GO_BUILD_ID;
+    let is_go = note.get(12..16)? == b"Go\0\0";
+    let id = note.get(16..16usize.checked_add(size)?)?;
+    (is_ours && is_go).then(|| id.to_vec())
 }
 
 fn machine_name(machine: u16) -> String {
@@ -136,6 +168,7 @@ pub(crate) struct Segment {
     start: u64,
     size: u64,
     offset: u64,
+    writable: bool,
 }
 
 /// What the file holds for a link-time address, read when it is asked for.
@@ -146,11 +179,13 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Fills `buf` with what the file has at `at`; `None` where it has not all of it.
-    pub(crate) fn read(&self, at: LinkAddr, buf: &mut [u8]) -> Option<()> {
+    /// Fills `buf` with what the file has at `at`; `None` where it has not all of it, or where
+    /// the program can change it and only what cannot be changed is wanted.
+    pub(crate) fn read(&self, at: LinkAddr, buf: &mut [u8], constant: bool) -> Option<()> {
         let len = buf.len() as u64;
         let segment = self.segments.iter().find(|s| {
-            at.0 >= s.start
+            !(constant && s.writable)
+                && at.0 >= s.start
                 && at
                     .0
                     .checked_add(len)

@@ -83,11 +83,13 @@ pub fn a_thousand_snapshots(go: &Toolchain) -> Result<(), Failed> {
         parked.len(),
         parked.first()
     );
-    assert!(
-        early.len() as u64 * 100 <= running,
+    let share = format!(
         "{} of {running} running stacks end early: {early:?}",
         early.len()
     );
+    println!("Go {}: {share}", go.version());
+    // One in a thousand; a few thousand samples are too few to tell three from two.
+    assert!(early.len() as u64 * 1000 <= running + 1000, "{share}");
 
     runs_freely(churn.pid())?;
     let pace = |churn: &mut Program| -> Result<u64, Failed> {
