@@ -16,8 +16,29 @@ use crate::unwind::{Start, Unwinder};
 /// A handler calls a few dozen functions at most.
 const MAX_FRAMES: usize = 256;
 
-/// The registers at the time of the signal, for a thread on its signal stack.
+/// Handlers interrupted by other signals; each is masked while its own handler runs.
+const MAX_NESTED: usize = 64;
+
+/// The registers at the time of the signal, for a thread on its signal stack. Where that signal
+/// interrupted a handler (as the one does that a crashing program sends itself), those at the time of the first.
 pub(crate) fn interrupted_registers(
+    unwinder: &mut Unwinder,
+    module: &Module,
+    mem: &dyn ReadMemory,
+    m: &MThread,
+    now: Registers,
+) -> Result<Registers, String> {
+    let mut registers = now;
+    for _ in 0..MAX_NESTED {
+        registers = behind_handler(unwinder, module, mem, m, registers)?;
+        if !m.gsignal_holds(registers.sp) {
+            return Ok(registers);
+        }
+    }
+    Err(format!("its thread is in more than {MAX_NESTED} signal handlers"))
+}
+
+fn behind_handler(
     unwinder: &mut Unwinder,
     module: &Module,
     mem: &dyn ReadMemory,
