@@ -35,7 +35,9 @@ pub(crate) fn interrupted_registers(
             return Ok(registers);
         }
     }
-    Err(format!("its thread is in more than {MAX_NESTED} signal handlers"))
+    Err(format!(
+        "its thread is in more than {MAX_NESTED} signal handlers"
+    ))
 }
 
 fn behind_handler(

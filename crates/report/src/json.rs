@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use model::{
-    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Goid, Goroutine, LayoutSource, Site, Snapshot,
-    StackBounds, StackEnd, SymbolSource, TargetInfo, TargetKind, Trust, Unreadable,
+    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Site,
+    Snapshot, StackBounds, StackEnd, SymbolSource, TargetInfo, TargetKind, Trust, Unreadable,
 };
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
@@ -23,6 +23,12 @@ use model::must_escape;
 
 /// The JSON Schema (2020-12) that everything [`write_json`] writes conforms to.
 pub const SNAPSHOT_SCHEMA: &str = include_str!("../../../docs/snapshot.schema.json");
+
+/// What [`write_json`] writes and [`crate::read_json`] reads: the value of `schema`.
+pub(crate) const SNAPSHOT_VERSION: &str = "goinspect.snapshot/1";
+
+/// How a note begins that tells why a stack ends early.
+pub(crate) const ENDS_EARLY: &str = "stack ends early: ";
 
 /// How the object is laid out; the content is the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,9 +129,12 @@ struct GoroutineDto<'a> {
 }
 
 #[derive(Serialize)]
-struct SiteDto<'a> {
+pub(crate) struct SiteDto<'a> {
     pc: Hex,
     func: Option<&'a str>,
+    /// Left out where it is not known, as in what [`crate::read_json`] read from a file without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<Hex>,
     file: Option<&'a str>,
     line: Option<u32>,
 }
@@ -139,9 +148,11 @@ struct StackDto {
 }
 
 #[derive(Serialize)]
-struct FrameDto<'a> {
+pub(crate) struct FrameDto<'a> {
     pc: Hex,
     func: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<Hex>,
     file: Option<&'a str>,
     line: Option<u32>,
     inlined: bool,
@@ -161,7 +172,7 @@ struct UnreadableDto<'a> {
 impl<'a> SnapshotDto<'a> {
     fn new(s: &'a Snapshot) -> Self {
         SnapshotDto {
-            schema: "goinspect.snapshot/1",
+            schema: SNAPSHOT_VERSION,
             captured_at: rfc3339(s.captured_at),
             target: TargetDto::new(&s.target),
             build: BuildDto::new(&s.build),
@@ -231,7 +242,7 @@ impl<'a> GoroutineDto<'a> {
         let stack_end = match &g.stack_end {
             StackEnd::Complete => "complete",
             StackEnd::Early(why) => {
-                notes.push(format!("stack ends early: {why}").into());
+                notes.push(format!("{ENDS_EARLY}{why}").into());
                 "early"
             }
         };
@@ -263,6 +274,7 @@ impl<'a> SiteDto<'a> {
         SiteDto {
             pc: Hex(s.pc),
             func: s.function.as_ref().map(|f| &*f.name),
+            entry: s.function.as_ref().and_then(known_entry),
             file: known_file(&s.file),
             line: known_line(s.line),
         }
@@ -285,6 +297,7 @@ impl<'a> FrameDto<'a> {
         FrameDto {
             pc: Hex(f.pc),
             func: &f.function.name,
+            entry: known_entry(&f.function),
             file: known_file(&f.file),
             line: known_line(f.line),
             inlined: f.inlined,
@@ -325,6 +338,11 @@ fn labels<'a>(
         notes.push(format!("label {key:?} was set more than once: the last value is shown").into());
     }
     by_key
+}
+
+/// No function starts at address 0.
+fn known_entry(function: &Function) -> Option<Hex> {
+    (!function.entry.is_null()).then_some(Hex(function.entry))
 }
 
 /// The model prints an unknown file as Go does; in JSON what is unknown is `null`.

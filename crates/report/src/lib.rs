@@ -1,12 +1,14 @@
-//! The formats a snapshot is written in.
+//! The formats a snapshot is written in, and read back from.
 //!
 //! Whatever is written here came from a stranger's process: [`model::Escaped`] is what
 //! keeps its strings from steering the reader's terminal.
 
 pub mod json;
+pub mod read_json;
 pub mod summary;
 pub mod traceback;
 
 pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
+pub use read_json::{ReadJsonError, looks_like_snapshot, read_json};
 pub use summary::{SummaryOptions, write_summary};
 pub use traceback::{Dump, Level, TracebackOptions, parse_dump, write_traceback};

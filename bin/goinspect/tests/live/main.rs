@@ -6,7 +6,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a failed test may panic"
+    clippy::print_stdout,
+    reason = "a failed test may panic; some say how much they compared"
 )]
 
 mod churn;

@@ -1,11 +1,12 @@
-//! What `report` writes: golden files, the JSON Schema, and properties that hold for
-//! any snapshot.
+//! What `report` writes and reads: golden files, the JSON Schema, and properties that
+//! hold for any snapshot.
 
 // Clippy knows a test by its attribute; helpers of tests may fail by panicking as well.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod golden;
 mod properties;
+mod read;
 mod samples;
 mod schema;
 mod traceback;

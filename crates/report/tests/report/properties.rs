@@ -21,7 +21,7 @@ use crate::schema::{assert_valid, strict};
 static STRICT: LazyLock<Validator> = LazyLock::new(strict);
 
 /// Any string; often one that a terminal would obey, sometimes a real name.
-fn text() -> impl Strategy<Value = String> {
+pub fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "[\\x00-\\x1f\\x7f-\\u{9f}\\u{2028}-\\u{202e}\\u{2066}-\\u{2069}a-z\"\\\\]{0,8}",
@@ -36,7 +36,7 @@ fn shared() -> impl Strategy<Value = Arc<str>> {
 }
 
 fn addr() -> impl Strategy<Value = Addr> {
-    any::<u64>().prop_map(Addr)
+    prop_oneof![8 => any::<u64>().prop_map(Addr), 1 => Just(Addr::NULL)]
 }
 
 fn path() -> impl Strategy<Value = PathBuf> {
@@ -203,7 +203,7 @@ fn unreadable() -> impl Strategy<Value = Unreadable> {
     (any::<usize>(), addr(), text()).prop_map(|(index, g, reason)| Unreadable { index, g, reason })
 }
 
-fn snapshot() -> impl Strategy<Value = Snapshot> {
+pub fn snapshot() -> impl Strategy<Value = Snapshot> {
     (
         time(),
         target(),
@@ -228,7 +228,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         )
 }
 
-fn obeyed_by_a_terminal(c: char) -> bool {
+pub fn obeyed_by_a_terminal(c: char) -> bool {
     c != '\n' && (c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
