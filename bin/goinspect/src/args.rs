@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use model::{Filter, Pid};
-
-use crate::failure::Failure;
+use model::Filter;
 
 /// Shows what every goroutine of a running Go program is doing, and why, from outside:
 /// no code change, no endpoint, no restart.
@@ -37,6 +35,8 @@ pub enum Command {
     Attach(Attach),
     /// Take one snapshot and print it.
     Snapshot(Snapshot),
+    /// Look at a core file: in the terminal UI, or in a pipe as Go's own traceback text.
+    Core(Core),
     /// List the Go processes on this machine.
     Ps,
 }
@@ -44,7 +44,7 @@ pub enum Command {
 /// `goinspect attach`.
 #[derive(ClapArgs, Debug)]
 pub struct Attach {
-    /// The process to watch: its ID.
+    /// The ID of the process to watch, or a file to look at: a core, a saved snapshot, a Go dump.
     pub target: String,
     /// Time between two samples: 500ms, 1s, 1m.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
@@ -54,11 +54,24 @@ pub struct Attach {
 /// `goinspect snapshot`.
 #[derive(ClapArgs, Debug)]
 pub struct Snapshot {
-    /// The process to look at: its ID.
+    /// The ID of the process to look at, or a file: a core, a saved snapshot, a Go dump.
     pub target: String,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
+    /// How and where to.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `goinspect core`.
+#[derive(ClapArgs, Debug)]
+pub struct Core {
+    /// The core file; .zst, .lz4, .gz and .xz are read as they are.
+    pub core: PathBuf,
+    /// Print it in this format, even on a terminal.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
     /// How and where to.
     #[command(flatten)]
     pub output: Output,
@@ -99,11 +112,14 @@ pub enum Level {
 }
 
 /// Options that all commands understand.
-#[derive(ClapArgs, Debug)]
+#[derive(ClapArgs, Clone, Debug)]
 pub struct Common {
-    /// The executable of the process, when it cannot be found or lacks debug information.
+    /// The executable of the process or core, when it cannot be found or lacks debug information.
     #[arg(long, global = true, value_name = "BIN")]
     pub exe: Option<PathBuf>,
+    /// Use the executable even if it is not the one that wrote the core.
+    #[arg(long, global = true)]
+    pub force: bool,
     /// Only goroutines that match: goid:17 status:waiting reason:"chan receive" func:net/http
     /// top:… created:main.main label:tenant=acme age:>5m system:true; -term negates;
     /// a bare word matches any function name.
@@ -182,24 +198,6 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         return Err("from 10ms to 1440m".to_owned());
     }
     Ok(Duration::from_secs_f64(seconds))
-}
-
-/// The process that a TARGET names.
-pub fn process(target: &str) -> Result<Pid, Failure> {
-    if let Ok(pid) = target.parse::<i32>()
-        && pid > 0
-    {
-        return Ok(Pid(pid));
-    }
-    if std::path::Path::new(target).exists() {
-        return Err(Failure::not_supported(format!(
-            "{target} is a file; this version of goinspect looks at running processes only"
-        )));
-    }
-    Err(
-        Failure::not_found(format!("{target} is neither a process ID nor a file"))
-            .hint("`goinspect ps` lists the Go processes on this machine"),
-    )
 }
 
 #[cfg(test)]

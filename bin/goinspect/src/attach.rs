@@ -5,6 +5,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use model::Snapshot;
 use sampler::{ErrorKind, Session, Wanted};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -13,33 +14,18 @@ use tui::{Feed, FeedEvent, Request, UiError, UiOptions};
 use crate::args::{self, Common};
 use crate::failure::Failure;
 use crate::snapshot::options;
+use crate::target::Given;
 
-/// Watches a process until the user leaves.
+/// Watches a process until the user leaves, or shows a file.
 pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
-    let pid = args::process(&command.target)?;
-    // What is wrong with the target is said before the terminal is taken over.
-    let mut session = Session::open(
-        pid,
-        options(
-            common,
-            Wanted {
-                dead: common.all,
-                ..Wanted::default()
-            },
-        ),
-    )?;
-    let first = session.sample()?;
-    let title = match &first.target.exe {
-        Some(exe) => exe
-            .file_name()
-            .unwrap_or(exe.as_os_str())
-            .to_string_lossy()
-            .into_owned(),
-        None => String::new(),
+    let given = Given::parse(&command.target)?;
+    let Given::Process(pid) = given else {
+        return show(&given, common);
     };
-    let (events, shown) = mpsc::channel();
-    let (requests, asked) = mpsc::channel();
-    leave_on_signals(events.clone())?;
+    // What is wrong with the target is said before the terminal is taken over.
+    let mut session = Session::open(pid, options(common, wanted(common)))?;
+    let first = session.sample()?;
+    let (screen, events, asked) = Screen::new(&first, command.interval, common)?;
     let interval = command.interval;
     let sampler = thread::Builder::new()
         .name("goinspect-sampler".to_owned())
@@ -56,35 +42,86 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
             }
         })
         .map_err(|why| Failure::internal(format!("cannot start a thread: {why}")))?;
-    let ui = UiOptions {
-        title,
-        color: common.color.enabled(),
-        filter: common
-            .filter
-            .as_ref()
-            .map(|f| f.text.clone())
-            .unwrap_or_default(),
-        interval,
-    };
-    let left = tui::run(
-        Feed {
-            events: shown,
-            requests,
-        },
-        ui,
-    );
+    let left = screen.run();
     // The target goes on before goinspect says good-bye.
     let ended = sampler.join();
-    left.map_err(|why| match why {
-        UiError::NoTerminal => {
-            Failure::command_line("attach wants a terminal for its input and output")
-                .hint("`goinspect snapshot` prints what is there once")
-        }
-        why => Failure::internal(why.to_string()),
-    })?;
+    left?;
     ended.map_err(|_| Failure::internal("the sampling thread panicked"))
 }
 
+/// Shows the one state that a file holds.
+pub fn show(given: &Given, common: &Common) -> Result<(), Failure> {
+    // The screen has a filter of its own, which can be changed.
+    let unfiltered = Common {
+        filter: None,
+        ..common.clone()
+    };
+    let only = given.snapshot(&unfiltered, wanted(common))?;
+    let (screen, events, _asked) = Screen::new(&only, Duration::MAX, common)?;
+    let what = given.what();
+    let _ = events.send(FeedEvent::Snapshot(Arc::new(only)));
+    let _ = events.send(FeedEvent::Ended {
+        message: format!("{what} holds one state only"),
+    });
+    screen.run()
+}
+
+fn wanted(common: &Common) -> Wanted {
+    Wanted {
+        dead: common.all,
+        ..Wanted::default()
+    }
+}
+
+/// The terminal UI before it runs.
+struct Screen {
+    feed: Feed,
+    options: UiOptions,
+}
+
+impl Screen {
+    /// With the ends for whoever takes the samples.
+    fn new(
+        first: &Snapshot,
+        interval: Duration,
+        common: &Common,
+    ) -> Result<(Screen, Sender<FeedEvent>, Receiver<Request>), Failure> {
+        let (events, shown) = mpsc::channel();
+        let (requests, asked) = mpsc::channel();
+        leave_on_signals(events.clone())?;
+        let filter = common.filter.as_ref();
+        let options = UiOptions {
+            title: title(first),
+            color: common.color.enabled(),
+            filter: filter.map(|f| f.text.clone()).unwrap_or_default(),
+            interval,
+        };
+        let feed = Feed {
+            events: shown,
+            requests,
+        };
+        Ok((Screen { feed, options }, events, asked))
+    }
+
+    /// Until the user leaves.
+    fn run(self) -> Result<(), Failure> {
+        tui::run(self.feed, self.options).map_err(|why| match why {
+            UiError::NoTerminal => {
+                Failure::command_line("attach wants a terminal for its input and output")
+                    .hint("`goinspect snapshot` prints what is there once")
+            }
+            why => Failure::internal(why.to_string()),
+        })?;
+        Ok(())
+    }
+}
+
+/// The name of the program.
+fn title(snapshot: &Snapshot) -> String {
+    let exe = snapshot.target.exe.as_deref();
+    let name = exe.map(|exe| exe.file_name().unwrap_or(exe.as_os_str()));
+    name.map_or(String::new(), |name| name.to_string_lossy().into_owned())
+}
 /// Being asked to end from outside leaves the terminal as it was, too.
 fn leave_on_signals(events: Sender<FeedEvent>) -> Result<(), Failure> {
     let cannot = |why| Failure::internal(format!("cannot watch for signals: {why}"));

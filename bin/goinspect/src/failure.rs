@@ -43,10 +43,19 @@ impl Failure {
         }
     }
 
-    /// Exit code 5.
-    pub fn not_supported(message: impl Into<String>) -> Failure {
+    /// Exit code 4.
+    pub fn not_permitted(message: impl Into<String>) -> Failure {
         Failure {
-            code: 5,
+            code: 4,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Exit code 6.
+    pub fn damaged(message: impl Into<String>) -> Failure {
+        Failure {
+            code: 6,
             message: message.into(),
             hint: None,
         }

@@ -4,9 +4,12 @@
 
 mod args;
 mod attach;
+mod core;
+
 mod failure;
 mod ps;
 mod snapshot;
+mod target;
 
 use std::process::ExitCode;
 
@@ -19,6 +22,7 @@ fn main() -> ExitCode {
     let done = match &args.command {
         Command::Attach(command) => attach::run(command, &args.common),
         Command::Snapshot(command) => snapshot::run(command, &args.common),
+        Command::Core(command) => core::run(command, &args.common),
         Command::Ps => ps::run(&args.common),
     };
     match done {

@@ -4,23 +4,17 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 
 use report::{Style, SummaryOptions, TracebackOptions, write_json, write_summary, write_traceback};
-use sampler::{Options, Session, Wanted};
+use sampler::{Options, Wanted};
 
-use crate::args::{self, Common, FilterArg, Format, Level};
+use crate::args::{self, Common, Format, Level};
 use crate::failure::{Failure, written};
+use crate::target::Given;
 use crate::tell;
 
 /// Takes one snapshot and writes it.
 pub fn run(command: &args::Snapshot, common: &Common) -> Result<(), Failure> {
-    let pid = args::process(&command.target)?;
-    let mut session = Session::open(
-        pid,
-        options(common, wanted(command.format, &command.output, common)),
-    )?;
-    let mut snapshot = session.sample()?;
-    if let Some(filter) = &common.filter {
-        keep(&mut snapshot, filter);
-    }
+    let wanted = wanted(command.format, &command.output, common);
+    let snapshot = Given::parse(&command.target)?.snapshot(common, wanted)?;
     if common.verbose {
         let pause = snapshot.capture.pause.unwrap_or_default();
         tell(format_args!(
@@ -96,21 +90,8 @@ pub fn print(
 pub fn options(common: &Common, wanted: Wanted) -> Options {
     Options {
         exe: common.exe.clone(),
+        force: common.force,
         wanted,
         ..Options::default()
     }
-}
-
-/// Leaves out what the filter does not want, and says so in the snapshot.
-fn keep(snapshot: &mut model::Snapshot, filter: &FilterArg) {
-    let all = snapshot.goroutines.len();
-    let now = snapshot.capture.nanotime;
-    snapshot
-        .goroutines
-        .retain(|g| filter.filter.matches(g, now));
-    let left_out = all - snapshot.goroutines.len();
-    snapshot.diagnostics.push(format!(
-        "the filter {:?} left out {left_out} of {all} goroutines",
-        filter.text
-    ));
 }

@@ -2,14 +2,14 @@
 
 use std::fs::File;
 
-use model::{Arch, LinkAddr};
+use model::{Arch, BuildIds, LinkAddr};
 use object::ReadCache;
 use rustc_hash::FxHashMap;
 
 use crate::GoVersion;
 use crate::buildinfo::BuildInfo;
 use crate::dwarf;
-use crate::elf::{BuildIds, Elf, Image, Variable};
+use crate::elf::{Elf, Image, Variable};
 use crate::error::BinaryError;
 use crate::pclntab::{InlinedCall, Pclntab};
 use crate::types::TypeTable;

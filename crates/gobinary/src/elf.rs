@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use model::{Arch, LinkAddr};
+use model::{Arch, BuildIds, LinkAddr};
 use object::elf;
 use object::read::elf::{ElfFile64, FileHeader};
 use object::{
@@ -119,32 +119,25 @@ impl<'c> Elf<'c> {
 
     /// The build IDs that the linker left.
     pub(crate) fn build_ids(&self) -> Result<BuildIds, BinaryError> {
-        Ok(BuildIds {
-            gnu: self.file.build_id().ok().flatten().map(<[u8]>::to_vec),
-            go: self
-                .section(".note.go.buildid")?
-                .and_then(|note| go_build_id(&note)),
-        })
+        let mut ids = BuildIds::default();
+        for section in [".note.gnu.build-id", ".note.go.buildid"] {
+            let bytes = self.section(section)?.unwrap_or_default();
+            if let Some((owner, kind, contents)) = first_note(&bytes) {
+                ids.note(owner, kind, contents);
+            }
+        }
+        Ok(ids)
     }
 }
 
-/// What tells one build from another.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct BuildIds {
-    /// The GNU build ID: from the C linker, and since Go 1.24 from Go's own.
-    pub gnu: Option<Vec<u8>>,
-    /// Go's own build ID (`go tool buildid`).
-    pub go: Option<Vec<u8>>,
-}
-
-/// The contents of an ELF note of the owner `Go` (`cmd/link/internal/ld/elf.go`, `ELF_NOTE_GO_NAME`).
-fn go_build_id(note: &[u8]) -> Option<Vec<u8>> {
-    const GO_BUILD_ID: u32 = 4;
-    let size = u32_at(note, 4)? as usize;
-    let is_ours = u32_at(note, 0)? == 4 && u32_at(note, 8)? == GO_BUILD_ID;
-    let is_go = note.get(12..16)? == b"Go\0\0";
-    let id = note.get(16..16usize.checked_add(size)?)?;
-    (is_ours && is_go).then(|| id.to_vec())
+/// Owner, type and contents of an ELF note.
+fn first_note(note: &[u8]) -> Option<(&[u8], u32, &[u8])> {
+    let (owner, size) = (u32_at(note, 0)? as usize, u32_at(note, 4)? as usize);
+    let name = note.get(12..12usize.checked_add(owner)?)?;
+    let begin = 12usize.checked_add(owner.checked_next_multiple_of(4)?)?;
+    let contents = note.get(begin..begin.checked_add(size)?)?;
+    let name = name.split(|&b| b == 0).next().unwrap_or_default();
+    Some((name, u32_at(note, 8)?, contents))
 }
 
 fn machine_name(machine: u16) -> String {

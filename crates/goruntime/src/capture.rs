@@ -11,7 +11,7 @@ use crate::labels::{self, LabelError};
 use crate::limits::Limits;
 use crate::machine::{Machine, list_ms};
 use crate::runtime::Runtime;
-use crate::start::{MThread, RawG};
+use crate::start::{ABOVE_G0, MThread, RawG};
 use crate::wanted::Wanted;
 
 /// What was copied out of a target, and which threads it had.
@@ -163,6 +163,9 @@ pub fn capture(
         let registers = m.registers.map(|r| r.sp);
         ranges.extend(registers.and_then(on_system_stack));
         ranges.extend(on_system_stack(m.raw.vdso_sp));
+        if let Some((_, hi)) = m.g0 {
+            ranges.push((hi, ABOVE_G0 as usize));
+        }
         // What a signal interrupted there is not known before its handler's frame is read.
         if registers.is_some_and(|sp| m.gsignal_holds(sp))
             && let Some((lo, hi)) = m.g0

@@ -137,6 +137,9 @@ impl RawM {
     }
 }
 
+/// Bytes above `g0.stack.hi` that the first frames of a thread take up.
+pub(crate) const ABOVE_G0: u64 = 512;
+
 /// An M with its stacks and its thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MThread {
@@ -165,6 +168,14 @@ impl MThread {
         self.g0.is_some_and(|(lo, hi)| lo <= sp && sp < hi)
     }
 
+    /// Where the last frame of its system stack ends at the latest. On a thread that C made,
+    /// `g0.stack.hi` is the address of a variable of `mstart0` (`runtime/proc.go`): its own frame
+    /// and its caller's lie above.
+    pub(crate) fn g0_end(&self) -> Addr {
+        let hi = self.g0.map_or(u64::MAX, |(_, hi)| hi.0);
+        Addr(hi.saturating_add(ABOVE_G0))
+    }
+
     /// Whether `sp` is on its signal stack.
     pub(crate) fn gsignal_holds(&self, sp: Addr) -> bool {
         self.gsignal.is_some_and(|(lo, hi)| lo <= sp && sp < hi)
@@ -180,13 +191,13 @@ impl Start {
             (m.raw.vdso_pc, m.raw.vdso_sp, false)
         };
         match m.g0 {
-            Some((_, hi)) if m.g0_holds(sp) => Ok(Start {
+            Some(_) if m.g0_holds(sp) => Ok(Start {
                 pc,
                 sp,
                 lr: now.lr.filter(|_| interrupted).map_or(0, |lr| lr.0),
                 interrupted,
                 is_syscall: false,
-                hi,
+                hi: m.g0_end(),
                 user: None,
                 trust: Trust::Exact,
             }),
@@ -276,9 +287,8 @@ pub(crate) fn begin(
             lr: g.sched_lr,
             hi: g.hi,
         };
-        let hi = m.g0.map_or(Addr(u64::MAX), |(_, hi)| hi);
         let first = Start {
-            hi,
+            hi: m.g0_end(),
             user: Some(user),
             ..start
         };

@@ -8,6 +8,7 @@
 
 mod addr;
 mod arch;
+mod build_ids;
 mod diff;
 mod escape;
 mod filter;
@@ -23,6 +24,7 @@ mod version;
 
 pub use addr::{Addr, LinkAddr, ReturnAddr};
 pub use arch::Arch;
+pub use build_ids::BuildIds;
 pub use diff::{Change, Diff, DiffCounts, Differences, diff};
 pub use escape::{Escaped, must_escape};
 pub use filter::{Filter, FilterError};

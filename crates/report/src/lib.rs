@@ -11,4 +11,6 @@ pub mod traceback;
 pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
 pub use read_json::{ReadJsonError, looks_like_snapshot, read_json};
 pub use summary::{SummaryOptions, write_summary};
-pub use traceback::{Dump, Level, TracebackOptions, parse_dump, write_traceback};
+pub use traceback::{
+    Dump, Level, TracebackOptions, looks_like_dump, parse_dump, snapshot_of, write_traceback,
+};

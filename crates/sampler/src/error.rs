@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use corefile::CoreError;
 use gobinary::BinaryError;
 use goruntime::{CaptureError, LoadError};
 use ptrace::{OpenError, StopError};
@@ -98,6 +99,26 @@ impl From<StopError> for Error {
             kind,
             message: error.to_string(),
             hint,
+        }
+    }
+}
+
+impl From<CoreError> for Error {
+    fn from(error: CoreError) -> Error {
+        let kind = match &error {
+            CoreError::Io(why) if why.kind() == std::io::ErrorKind::PermissionDenied => {
+                ErrorKind::NotPermitted
+            }
+            CoreError::Io(_) => ErrorKind::NotFound,
+            CoreError::UnsupportedMachine(_) => ErrorKind::NotSupported,
+            CoreError::NotACore(_) | CoreError::Damaged(_) => ErrorKind::Damaged,
+            CoreError::NoRoom { .. } => ErrorKind::Internal,
+        };
+        let no_room = matches!(error, CoreError::NoRoom { .. });
+        let plain = Error::new(kind, error);
+        match no_room {
+            true => plain.hint("set TMPDIR to a directory with room for the whole core"),
+            false => plain,
         }
     }
 }

@@ -3,10 +3,13 @@
 //! All that can be done without stopping the target is done when it is opened; a sample
 //! is a stop, a copy, and then, with the target running again, the decoding.
 
+mod core;
 mod error;
 mod list;
 mod session;
 
+pub use self::core::read_core;
+pub use corefile::looks_like_core;
 pub use error::{Error, ErrorKind};
 pub use goruntime::Wanted;
 pub use list::{GoProcess, go_processes};

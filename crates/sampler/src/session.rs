@@ -18,6 +18,8 @@ use crate::error::{Error, ErrorKind};
 pub struct Options {
     /// The executable to use instead of the one the process names.
     pub exe: Option<PathBuf>,
+    /// Whether an executable that is not the one that wrote a core is used all the same.
+    pub force: bool,
     /// What a snapshot should hold beyond the live goroutines and their frames.
     pub wanted: Wanted,
     /// Caps on what a target can make large.
@@ -160,7 +162,7 @@ fn gone(process: &Process) -> Option<Error> {
     }
 }
 
-fn build_info(runtime: &Runtime) -> BuildInfo {
+pub(crate) fn build_info(runtime: &Runtime) -> BuildInfo {
     let build = &runtime.binary().build;
     BuildInfo {
         go_version: build.go_version.clone(),

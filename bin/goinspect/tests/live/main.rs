@@ -11,6 +11,7 @@
 )]
 
 mod churn;
+mod core;
 mod dump;
 mod errors;
 mod hostile;
@@ -23,6 +24,7 @@ mod zoo;
 
 use std::process::ExitCode;
 
+use fixtures::crash::CORE_FILES;
 use fixtures::{Requirement, Trials};
 
 const STRACE: &[Requirement] = &[Requirement::Program("strace")];
@@ -47,6 +49,12 @@ fn main() -> ExitCode {
         "traceback::equals_the_runtime's_text",
         &[],
         traceback::equals_the_runtimes_text,
+    );
+    trials.for_each_go("core::zoo_is_its_crash_text", &[CORE_FILES], core::zoo);
+    trials.for_each_go(
+        "core::zoo_with_c_is_its_crash_text",
+        &[CORE_FILES, Requirement::Program("cc")],
+        core::zoo_with_c,
     );
     trials.for_each_go("zoo::facts_agree", &[], zoo::facts_agree);
     trials.for_each_go(

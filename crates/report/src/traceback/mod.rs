@@ -14,6 +14,6 @@ mod write;
 pub use block::{Ancestor, Block, Call, CreatedBy, FrameWords, HeaderLabels, Line, MName};
 pub use compose::{Level, compose};
 pub use names::name_for_print;
-pub use parse::{Dump, parse_dump};
+pub use parse::{Dump, looks_like_dump, parse_dump};
 pub use snapshot::snapshot_of;
 pub use write::{TracebackOptions, write_traceback};

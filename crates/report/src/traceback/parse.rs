@@ -38,6 +38,11 @@ pub fn parse_dump(text: &str) -> Dump<'_> {
     dump
 }
 
+/// Whether a text that begins so has goroutines in it; a crash text may have a lot before them.
+pub fn looks_like_dump(head: &str) -> bool {
+    head.lines().any(|line| header(line).is_some())
+}
+
 type Lines<'a> = std::iter::Peekable<std::str::Lines<'a>>;
 
 /// `goroutine 18 gp=0xc000102a80 m=nil [chan receive, 5 minutes, locked to thread]:`

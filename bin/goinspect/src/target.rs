@@ -1,0 +1,127 @@
+//! What a TARGET on the command line is: a process, a core file, a saved snapshot, a Go dump.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use model::{Pid, Snapshot};
+use sampler::{Session, Wanted};
+
+use crate::args::{Common, FilterArg};
+use crate::failure::Failure;
+use crate::snapshot::options;
+
+/// A target, told by what it is and not by its name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Given {
+    /// A running process.
+    Process(Pid),
+    /// A core file, compressed or not.
+    Core(PathBuf),
+    /// A snapshot that `goinspect snapshot` saved.
+    Saved(PathBuf),
+    /// A text with goroutines in it, as Go prints it.
+    Dump(PathBuf),
+}
+
+/// How a file begins is enough to tell what it is.
+const HEAD: u64 = 64 << 10;
+
+impl Given {
+    /// What `target` names.
+    pub fn parse(target: &str) -> Result<Given, Failure> {
+        if let Ok(pid) = target.parse::<i32>()
+            && pid > 0
+        {
+            return Ok(Given::Process(Pid(pid)));
+        }
+        let path = Path::new(target);
+        let mut head = Vec::new();
+        match File::open(path) {
+            Ok(file) => {
+                let read = file.take(HEAD).read_to_end(&mut head);
+                read.map_err(|why| unreadable(path, &why))?;
+            }
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Failure::not_found(format!(
+                    "{target} is neither a process ID nor a file"
+                ))
+                .hint("`goinspect ps` lists the Go processes on this machine"));
+            }
+            Err(why) => return Err(unreadable(path, &why)),
+        }
+        let path = path.to_owned();
+        if sampler::looks_like_core(&head) {
+            Ok(Given::Core(path))
+        } else if report::looks_like_snapshot(&head) {
+            Ok(Given::Saved(path))
+        } else if report::looks_like_dump(&String::from_utf8_lossy(&head)) {
+            Ok(Given::Dump(path))
+        } else if head.starts_with(b"\x7fELF") {
+            Err(
+                Failure::damaged(format!("{target} is an ELF file, but no core"))
+                    .hint("to look at a running program, give its process ID"),
+            )
+        } else {
+            Err(Failure::damaged(format!(
+                "{target} is neither a core file, nor a saved snapshot, nor a Go dump"
+            )))
+        }
+    }
+
+    /// It in a word or two.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Given::Process(_) => "a process",
+            Given::Core(_) => "a core file",
+            Given::Saved(_) => "a saved snapshot",
+            Given::Dump(_) => "a Go dump",
+        }
+    }
+
+    /// One snapshot of it, filtered as asked.
+    pub fn snapshot(&self, common: &Common, wanted: Wanted) -> Result<Snapshot, Failure> {
+        let mut snapshot = match self {
+            Given::Process(pid) => Session::open(*pid, options(common, wanted))?.sample()?,
+            Given::Core(path) => sampler::read_core(path, &options(common, wanted))?,
+            Given::Saved(path) => {
+                let file = File::open(path).map_err(|why| unreadable(path, &why))?;
+                report::read_json(BufReader::new(file))
+                    .map_err(|why| Failure::damaged(format!("{}: {why}", path.display())))?
+            }
+            Given::Dump(path) => {
+                let bytes = std::fs::read(path).map_err(|why| unreadable(path, &why))?;
+                let taken = std::fs::metadata(path).and_then(|meta| meta.modified());
+                let taken = taken.map_err(|why| unreadable(path, &why))?;
+                let text = String::from_utf8_lossy(&bytes);
+                report::snapshot_of(&report::parse_dump(&text), taken)
+            }
+        };
+        if let Some(filter) = &common.filter {
+            keep(&mut snapshot, filter);
+        }
+        Ok(snapshot)
+    }
+}
+
+fn unreadable(path: &Path, why: &std::io::Error) -> Failure {
+    let message = format!("cannot read {}: {why}", path.display());
+    match why.kind() {
+        std::io::ErrorKind::PermissionDenied => Failure::not_permitted(message),
+        _ => Failure::not_found(message),
+    }
+}
+
+/// Leaves out what the filter does not want, and says so in the snapshot.
+fn keep(snapshot: &mut Snapshot, filter: &FilterArg) {
+    let all = snapshot.goroutines.len();
+    let now = snapshot.capture.nanotime;
+    snapshot
+        .goroutines
+        .retain(|g| filter.filter.matches(g, now));
+    let left_out = all - snapshot.goroutines.len();
+    snapshot.diagnostics.push(format!(
+        "the filter {:?} left out {left_out} of {all} goroutines",
+        filter.text
+    ));
+}

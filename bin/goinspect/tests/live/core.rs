@@ -1,0 +1,109 @@
+//! What a core file gives is what Go itself printed when it crashed.
+
+use std::collections::BTreeMap;
+
+use fixtures::trials::Failed;
+use fixtures::{BuildOptions, Crash, CrashOptions, Toolchain, build, crash};
+use report::parse_dump;
+use report::traceback::{Block, Line};
+
+use crate::run::goinspect;
+use crate::traceback::read_back;
+
+/// `zoo` as `go build` makes it.
+pub fn zoo(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = build(go, "zoo", &BuildOptions::default())?;
+    let crash = crash(&zoo, &[], &CrashOptions::default())?;
+    equals_the_crash_text(go, &crash, &[])
+}
+
+/// `zoo` with C in it: goroutines in C, and in Go functions that C called.
+pub fn zoo_with_c(go: &Toolchain) -> Result<(), Failed> {
+    let options = BuildOptions {
+        cgo: true,
+        ..BuildOptions::default()
+    };
+    let zoo = build(go, "zoo", &options)?;
+    let crash = crash(&zoo, &["-cross"], &CrashOptions::default())?;
+    equals_the_crash_text(go, &crash, &[])
+}
+
+/// Every block of the text is among those that goinspect prints, character for character,
+/// minutes aside; which cannot be, and why, is said.
+fn equals_the_crash_text(go: &Toolchain, crash: &Crash, more: &[&str]) -> Result<(), Failed> {
+    let core = crash.core.to_string_lossy();
+    let mut args = vec!["core", &*core, "--traceback", "system", "--elide"];
+    args.extend(more);
+    let output = goinspect(&args);
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    let text = String::from_utf8(output.stdout)?;
+    let mut ours: BTreeMap<String, usize> = BTreeMap::new();
+    for block in read_back(&text)?.blocks {
+        *ours.entry(words(block)).or_default() += 1;
+    }
+    let theirs = parse_dump(&crash.text);
+    let mut wrong = Vec::new();
+    let mut excepted = Vec::new();
+    let mut equal = 0;
+    for block in theirs.blocks {
+        let why = impossible(&block);
+        let header = block.to_string().lines().next().unwrap().to_owned();
+        let expected = words(block);
+        if ours.contains_key(&expected) {
+            equal += 1;
+        } else if let Some(why) = why {
+            excepted.push(format!("  {header} {why}"));
+        } else {
+            let found: Vec<&str> = ours
+                .keys()
+                .map(String::as_str)
+                .filter(|block| same_goroutine(block, &expected))
+                .collect();
+            wrong.push(format!(
+                "Go says:\n{expected}goinspect says:\n{}",
+                found.join("or\n")
+            ));
+        }
+    }
+    println!(
+        "Go {}: {equal} blocks are equal, {} cannot be, {} differ\n{}",
+        go.version(),
+        excepted.len(),
+        wrong.len(),
+        excepted.join("\n")
+    );
+    if !wrong.is_empty() || equal < 100 {
+        return Err(format!(
+            "{equal} equal, {} differ:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// Why a block of the text cannot be the same in the core.
+fn impossible(block: &Block<'_>) -> Option<&'static str> {
+    let has = |what: fn(&Line<'_>) -> bool| block.lines.iter().any(what);
+    if has(|line| matches!(line, Line::Unavailable)) {
+        return Some("Go does not show it here, for it ran on another thread: that thread does");
+    }
+    if has(|line| matches!(line, Line::Other(text) if text.contains("unknown pc"))) {
+        return Some("its thread was in C: Go prints the words on its stack instead of frames");
+    }
+    None
+}
+
+/// The block's text without what depends on when it was printed.
+fn words(mut block: Block<'_>) -> String {
+    block.minutes = None;
+    block.to_string()
+}
+
+/// Whether two blocks begin with the same goroutine, whatever its state.
+fn same_goroutine(a: &str, b: &str) -> bool {
+    a.split(" [").next() == b.split(" [").next()
+}
