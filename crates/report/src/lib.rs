@@ -4,8 +4,10 @@
 //! keeps its strings from steering the reader's terminal.
 
 pub mod json;
+mod page;
 pub mod read_json;
 pub mod summary;
+mod words;
 
 pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
 pub use read_json::{ReadJsonError, looks_like_snapshot, read_json};
