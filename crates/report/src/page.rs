@@ -1,12 +1,15 @@
 //! What the texts for people have in common: colours, and how the calls of goroutines
 //! that stand in the same place are shown.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 
-use model::{Addr, Escaped, Frame, Goid, Goroutine, Site, StackEnd, Status, Trust, is_shown_by_go};
+use model::{
+    Addr, Escaped, Frame, Goid, Goroutine, Site, Snapshot, StackEnd, Status, Trust, is_shown_by_go,
+};
 
 use crate::words::{counted, left_out, thousands};
 
@@ -149,6 +152,16 @@ impl<W: Write> Page<W> {
     }
 }
 
+/// What the program is called: its executable, or else its package.
+pub(crate) fn program(snapshot: &Snapshot) -> Cow<'_, str> {
+    let exe = snapshot.target.exe.as_deref();
+    match (exe, snapshot.build.path.as_deref()) {
+        (Some(exe), _) => exe.to_string_lossy(),
+        (None, Some(package)) => package.into(),
+        (None, None) => "a Go program".into(),
+    }
+}
+
 /// Whether and how text is coloured.
 #[derive(Clone, Copy)]
 pub(crate) struct Paint {
@@ -170,6 +183,16 @@ impl Paint {
 
     pub(crate) fn warning<T: Display>(self, text: T) -> Painted<T> {
         self.paint("33", text)
+    }
+
+    /// What came.
+    pub(crate) fn more<T: Display>(self, text: T) -> Painted<T> {
+        self.paint("32", text)
+    }
+
+    /// What went.
+    pub(crate) fn less<T: Display>(self, text: T) -> Painted<T> {
+        self.paint("31", text)
     }
 
     fn paint<T: Display>(self, sgr: &'static str, text: T) -> Painted<T> {

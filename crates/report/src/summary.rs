@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use model::{Escaped, Goid, Goroutine, Group, Snapshot, TargetKind};
 
-use crate::page::{Page, State};
+use crate::page::{Page, State, program};
 use crate::words::{age, bytes, counted, left_out, short_time, thousands};
 
 /// How the summary is shown.
@@ -97,12 +97,8 @@ impl<W: Write> Summary<'_, W> {
     /// What was looked at.
     fn program(&mut self) -> io::Result<()> {
         let (t, b) = (&self.snapshot.target, &self.snapshot.build);
-        let exe = t.exe.as_deref().map(|p| p.to_string_lossy());
-        let name = exe
-            .as_deref()
-            .or(b.path.as_deref())
-            .unwrap_or("a Go program");
-        write!(self.page, "{}", self.page.paint.bold(Escaped(name)))?;
+        let name = program(self.snapshot);
+        write!(self.page, "{}", self.page.paint.bold(Escaped(&name)))?;
         if let Some(pid) = t.pid {
             write!(self.page, " (pid {pid})")?;
         }

@@ -51,6 +51,19 @@ pub(crate) fn short_time(d: Duration) -> String {
     }
 }
 
+/// `480 ms`, `59.9 s`, `5 min 12 s`, `3 h 5 min`, `4 days`: nanoseconds between two snapshots.
+pub(crate) fn long_time(nanos: u128) -> String {
+    let seconds = nanos / 1_000_000_000;
+    match seconds {
+        0..60 => short_time(Duration::from_nanos(
+            u64::try_from(nanos).unwrap_or(u64::MAX),
+        )),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..172_800 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// `512 bytes`, `1.5 kB`, `61.0 MB`.
 pub(crate) fn bytes(n: u64) -> String {
     let scaled = |unit: u64| n as f64 / unit as f64;
@@ -76,6 +89,10 @@ mod tests {
         assert_eq!(short_time(Duration::from_micros(480)), "480 µs");
         assert_eq!(short_time(Duration::from_micros(4_100)), "4.1 ms");
         assert_eq!(short_time(Duration::from_millis(1_200)), "1.2 s");
+        assert_eq!(long_time(1_200_000_000), "1.2 s");
+        assert_eq!(long_time(312_900_000_000), "5 min 12 s");
+        assert_eq!(long_time(11_100_000_000_000), "3 h 5 min");
+        assert_eq!(long_time(4 * 86_400_000_000_000), "4 days");
         assert_eq!(bytes(61_000_000), "61.0 MB");
     }
 
