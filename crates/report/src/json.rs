@@ -24,7 +24,7 @@ use model::must_escape;
 /// The JSON Schema (2020-12) that everything [`write_json`] writes conforms to.
 pub const SNAPSHOT_SCHEMA: &str = include_str!("../../../docs/snapshot.schema.json");
 
-/// What [`write_json`] writes and [`crate::read_json`] reads: the value of `schema`.
+/// What [`write_json`] writes and [`crate::read_json()`] reads: the value of `schema`.
 pub(crate) const SNAPSHOT_VERSION: &str = "goinspect.snapshot/1";
 
 /// How a note begins that tells why a stack ends early.
@@ -144,7 +144,7 @@ struct GoroutineDto<'a> {
 pub(crate) struct SiteDto<'a> {
     pc: Hex,
     func: Option<&'a str>,
-    /// Left out where it is not known, as in what [`crate::read_json`] read from a file without it.
+    /// Left out where it is not known, as in what [`crate::read_json()`] read from a file without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<Hex>,
     file: Option<&'a str>,
