@@ -37,6 +37,8 @@ pub enum Command {
     Snapshot(Snapshot),
     /// Look at a core file: in the terminal UI, or in a pipe as Go's own traceback text.
     Core(Core),
+    /// Compare two snapshots, core files or Go dumps, goroutine by goroutine.
+    Diff(Diff),
     /// List the Go processes on this machine.
     Ps,
 }
@@ -75,6 +77,30 @@ pub struct Core {
     /// How and where to.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `goinspect diff`.
+#[derive(ClapArgs, Debug)]
+pub struct Diff {
+    /// What was before: a saved snapshot, a core file or a Go dump.
+    pub old: String,
+    /// What came after: one of these, or the ID of a process.
+    pub new: String,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub format: DiffFormat,
+    /// Write to this file instead of stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The formats of a comparison.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DiffFormat {
+    /// For people.
+    Text,
+    /// For programs (docs/SCHEMA.md).
+    Json,
 }
 
 /// The formats of a snapshot.
@@ -148,6 +174,11 @@ pub enum Color {
 }
 
 impl Color {
+    /// Whether to colour what goes to a file or pipe, or to the terminal.
+    pub fn on(self, on_terminal: bool) -> bool {
+        self == Color::Always || on_terminal && self.enabled()
+    }
+
     /// Whether to colour what goes to stdout.
     pub fn enabled(self) -> bool {
         match self {

@@ -5,6 +5,7 @@
 mod args;
 mod attach;
 mod core;
+mod diff;
 
 mod failure;
 mod ps;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Attach(command) => attach::run(command, &args.common),
         Command::Snapshot(command) => snapshot::run(command, &args.common),
         Command::Core(command) => core::run(command, &args.common),
+        Command::Diff(command) => diff::run(command, &args.common),
         Command::Ps => ps::run(&args.common),
     };
     match done {

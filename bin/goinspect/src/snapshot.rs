@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use report::{Style, SummaryOptions, TracebackOptions, write_json, write_summary, write_traceback};
 use sampler::{Options, Wanted};
@@ -42,15 +43,9 @@ pub fn print(
     output: &args::Output,
     common: &Common,
 ) -> Result<(), Failure> {
-    let write = |on_terminal, out: &mut dyn Write| match format {
-        Format::Json => {
-            let style = if on_terminal {
-                Style::Pretty
-            } else {
-                Style::Line
-            };
-            write_json(snapshot, style, out)
-        }
+    write_to(output.output.as_deref(), |on_terminal, out| match format {
+        Format::Json if on_terminal => write_json(snapshot, Style::Pretty, out),
+        Format::Json => write_json(snapshot, Style::Line, out),
         Format::Traceback => {
             let options = TracebackOptions {
                 level: match output.traceback {
@@ -63,16 +58,22 @@ pub fn print(
         }
         Format::Summary => {
             let options = SummaryOptions {
-                color: common.color.enabled()
-                    && (on_terminal || common.color == args::Color::Always),
+                color: common.color.on(on_terminal),
                 width: None,
                 include_system: common.all,
                 max_groups: None,
             };
             write_summary(snapshot, out, &options)
         }
-    };
-    match &output.output {
+    })
+}
+
+/// Lets `write` write to a file or to stdout, and tells it whether that is a terminal.
+pub fn write_to(
+    path: Option<&Path>,
+    write: impl FnOnce(bool, &mut dyn Write) -> io::Result<()>,
+) -> Result<(), Failure> {
+    match path {
         None => {
             let on_terminal = io::stdout().is_terminal();
             written(write(on_terminal, &mut io::stdout().lock()), "stdout")

@@ -116,12 +116,24 @@ fn read_build_info(elf: &Elf<'_>) -> Result<BuildInfo, BinaryError> {
         .ok_or_else(|| BinaryError::UnsupportedVersion("Go 1.17 or earlier".into()))
 }
 
+/// Where pclntab begins (`cmd/link/internal/ld/pcln.go`).
+const PCLNTAB: &str = "runtime.pclntab";
+/// Where it ends.
+const EPCLNTAB: &str = "runtime.epclntab";
+
 fn read_pclntab(elf: &Elf<'_>) -> Result<(LinkAddr, Pclntab), BinaryError> {
     // Position-independent executables have it among the data that is relocated.
     for name in [".gopclntab", ".data.rel.ro.gopclntab"] {
         if let (Some(address), Some(bytes)) = (elf.section_address(name), elf.section(name)?) {
             return Ok((address, Pclntab::parse(bytes)?));
         }
+    }
+    // The C linker may have put it together with other read-only data.
+    let symbols = elf.symbols(&[PCLNTAB, EPCLNTAB]);
+    if let (Some(start), Some(end)) = (symbols.get(PCLNTAB), symbols.get(EPCLNTAB))
+        && let Some(bytes) = elf.bytes(start.at, end.at.0.saturating_sub(start.at.0))
+    {
+        return Ok((start.at, Pclntab::parse(bytes.to_vec())?));
     }
     Err(BinaryError::damaged("it has no section .gopclntab"))
 }

@@ -80,6 +80,12 @@ impl<'c> Elf<'c> {
             .map(|s| LinkAddr(s.address()))
     }
 
+    /// What the file holds for `len` bytes from `at` on.
+    pub(crate) fn bytes(&self, at: LinkAddr, len: u64) -> Option<&'c [u8]> {
+        let mut segments = self.file.segments();
+        segments.find_map(|segment| segment.data_range(at.0, len).ok().flatten())
+    }
+
     /// Those of `names` that the symbol table has.
     pub(crate) fn symbols(&self, names: &[&str]) -> FxHashMap<String, Variable> {
         self.file

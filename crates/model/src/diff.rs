@@ -1,11 +1,12 @@
 //! What changed between two snapshots of one program, goroutine by goroutine.
 //!
-//! A goroutine's ID is never used twice, so the same ID is the same goroutine.
+//! A goroutine's ID is never used twice, so the same ID is the same goroutine, as long as both
+//! snapshots are of one run of the program. Where they are not, some IDs give it away: see [`Diff::reused`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{Frame, Goid, Goroutine};
+use crate::{Addr, Frame, Goid, Goroutine, Site};
 
 /// What became of goroutines. It names them by their index in the lists that were compared.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -14,6 +15,9 @@ pub struct Diff {
     pub changes: Vec<Change>,
     /// The old list's goroutines that the new one no longer has, in the old order.
     pub gone: Vec<usize>,
+    /// The new list's goroutines whose ID belonged to another goroutine in the old list. The one is new
+    /// and the other is gone; and the lists are hardly of one run of a program.
+    pub reused: Vec<usize>,
 }
 
 /// What became of one goroutine.
@@ -97,18 +101,24 @@ impl Diff {
 /// Compares goroutines by ID, in linear time.
 ///
 /// Should a damaged target hold an ID twice, each of the new ones is compared with the last of the old ones,
-/// and none of those is gone.
+/// and none of those is gone, if one of the new ones is the same goroutine.
 pub fn diff(old: &[Arc<Goroutine>], new: &[Arc<Goroutine>]) -> Diff {
     let by_goid: HashMap<Goid, usize> = old.iter().enumerate().map(|(i, g)| (g.goid, i)).collect();
     let mut stays = vec![false; old.len()];
     let mut stacks = StackComparison::default();
+    let mut reused = Vec::new();
     let changes = new
         .iter()
-        .map(|now| {
+        .enumerate()
+        .map(|(n, now)| {
             let before = by_goid.get(&now.goid).and_then(|&i| Some((i, old.get(i)?)));
             let Some((i, before)) = before else {
                 return Change::New;
             };
+            if !same_goroutine(before, now) {
+                reused.push(n);
+                return Change::New;
+            }
             if let Some(stays) = stays.get_mut(i) {
                 *stays = true;
             }
@@ -129,7 +139,22 @@ pub fn diff(old: &[Arc<Goroutine>], new: &[Arc<Goroutine>]) -> Diff {
     Diff {
         changes,
         gone: gone.collect(),
+        reused,
     }
+}
+
+/// Whether two goroutines of the same ID can be one. What is compared stays as it is as long as a
+/// goroutine lives: its `g`, the `go` statement, and the function it started with. What is not known differs from nothing.
+fn same_goroutine(old: &Goroutine, new: &Goroutine) -> bool {
+    let may_be_one = |old: Option<Addr>, new: Option<Addr>| match (old, new) {
+        (Some(old), Some(new)) => old == new,
+        _ => true,
+    };
+    let known = |addr: Addr| (!addr.is_null()).then_some(addr);
+    let pc = |site: &Option<Site>| site.as_ref().map(|site| site.pc);
+    may_be_one(known(old.g), known(new.g))
+        && may_be_one(pc(&old.gopc), pc(&new.gopc))
+        && may_be_one(pc(&old.startpc), pc(&new.startpc))
 }
 
 fn differences<'a>(
@@ -290,6 +315,47 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn an_id_that_another_goroutine_had_is_gone_and_new() {
+        let a = frames(&["main.a"]);
+        let with = |goid, edit: fn(&mut Goroutine)| {
+            let mut g = Goroutine::clone(&goroutine(goid, "select", &a));
+            g.gopc = site(0x10);
+            edit(&mut g);
+            Arc::new(g)
+        };
+        fn site(pc: u64) -> Option<Site> {
+            Some(Site {
+                pc: Addr(pc),
+                function: None,
+                file: "?".into(),
+                line: 0,
+            })
+        }
+        let old = [1, 2, 3, 4, 5].map(|goid| with(goid, |g| g.startpc = site(0x20)));
+        let new = [
+            with(1, |g| g.startpc = site(0x21)),
+            with(2, |g| g.gopc = site(0x11)),
+            with(3, |g| g.g = Addr(0xd000)),
+            // Not known is no difference.
+            with(4, |g| (g.g, g.gopc) = (Addr::NULL, None)),
+            with(5, |g| g.startpc = site(0x20)),
+        ];
+        let diff = diff(&old, &new);
+        assert_eq!(
+            diff.changes,
+            [
+                Change::New,
+                Change::New,
+                Change::New,
+                Change::Same { old: 3 },
+                Change::Same { old: 4 },
+            ]
+        );
+        assert_eq!(diff.gone, [0, 1, 2]);
+        assert_eq!(diff.reused, [0, 1, 2]);
+    }
+
     proptest! {
         /// Even when a damaged target holds an ID twice.
         #[test]
@@ -317,6 +383,7 @@ mod tests {
             let gone: Vec<usize> =
                 (0..old.len()).filter(|&i| new.iter().all(|g| g.goid != old[i].goid)).collect();
             prop_assert_eq!(diff.gone, gone);
+            prop_assert_eq!(diff.reused, []);
         }
     }
 }

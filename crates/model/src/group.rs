@@ -51,14 +51,15 @@ pub fn group(goroutines: &[Arc<Goroutine>]) -> Vec<Group> {
 
 /// Numbers distinct stacks. Equal stacks of one snapshot usually are one allocation, so
 /// comparing a million goroutines comes down to hashing a million pointers.
-#[derive(Default)]
-struct Stacks<'a> {
+#[derive(Default, Debug)]
+pub struct Stacks<'a> {
     by_pointer: HashMap<*const Frame, usize>,
     by_content: HashMap<&'a [Frame], usize>,
 }
 
 impl<'a> Stacks<'a> {
-    fn number(&mut self, frames: &'a Arc<[Frame]>) -> usize {
+    /// The same number for equal stacks, from 0.
+    pub fn number(&mut self, frames: &'a Arc<[Frame]>) -> usize {
         *self.by_pointer.entry(frames.as_ptr()).or_insert_with(|| {
             let next = self.by_content.len();
             *self.by_content.entry(frames).or_insert(next)

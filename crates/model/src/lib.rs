@@ -30,7 +30,7 @@ pub use escape::{Escaped, must_escape};
 pub use filter::{Filter, FilterError};
 pub use frame::{Frame, FrameKind, Function, Site, Trust, is_name_shown_by_go, shown_by_go};
 pub use goroutine::{Goroutine, Labels, StackBounds, StackEnd, Status};
-pub use group::{Group, group};
+pub use group::{Group, Stacks, group};
 pub use ids::{Goid, Pid, Tid};
 pub use snapshot::{
     BuildInfo, CaptureInfo, LayoutSource, Snapshot, SymbolSource, TargetInfo, TargetKind,

@@ -24,7 +24,7 @@ use model::must_escape;
 /// The JSON Schema (2020-12) that everything [`write_json`] writes conforms to.
 pub const SNAPSHOT_SCHEMA: &str = include_str!("../../../docs/snapshot.schema.json");
 
-/// What [`write_json`] writes and [`crate::read_json`] reads: the value of `schema`.
+/// What [`write_json`] writes and [`crate::read_json()`] reads: the value of `schema`.
 pub(crate) const SNAPSHOT_VERSION: &str = "goinspect.snapshot/1";
 
 /// How a note begins that tells why a stack ends early.
@@ -44,19 +44,31 @@ pub enum Style {
 /// It writes every goroutine the snapshot holds; leaving out the dead ones is for
 /// who takes the snapshot. `out` need not be buffered.
 pub fn write_json(snapshot: &Snapshot, style: Style, out: impl Write) -> io::Result<()> {
+    write_object(&SnapshotDto::new(snapshot), style, out)
+}
+
+/// Writes an object in a style, and a newline.
+pub(crate) fn write_object(
+    object: &impl Serialize,
+    style: Style,
+    out: impl Write,
+) -> io::Result<()> {
     let mut out = io::BufWriter::with_capacity(1 << 16, out);
-    let dto = SnapshotDto::new(snapshot);
     match style {
-        Style::Line => serialize(&dto, &mut out, CompactFormatter)?,
-        Style::Pretty => serialize(&dto, &mut out, PrettyFormatter::new())?,
+        Style::Line => serialize(object, &mut out, CompactFormatter)?,
+        Style::Pretty => serialize(object, &mut out, PrettyFormatter::new())?,
     }
     out.write_all(b"\n")?;
     out.flush()
 }
 
-fn serialize(dto: &SnapshotDto<'_>, out: impl Write, formatter: impl Formatter) -> io::Result<()> {
+fn serialize(
+    object: &impl Serialize,
+    out: impl Write,
+    formatter: impl Formatter,
+) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(out, TerminalSafe(formatter));
-    Ok(dto.serialize(&mut serializer)?)
+    Ok(object.serialize(&mut serializer)?)
 }
 
 #[derive(Serialize)]
@@ -73,7 +85,7 @@ struct SnapshotDto<'a> {
 }
 
 #[derive(Serialize)]
-struct TargetDto<'a> {
+pub(crate) struct TargetDto<'a> {
     kind: &'static str,
     pid: Option<i32>,
     exe: Option<Cow<'a, str>>,
@@ -84,7 +96,7 @@ struct TargetDto<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BuildDto<'a> {
+pub(crate) struct BuildDto<'a> {
     go_version: &'a str,
     path: Option<&'a str>,
     main: Option<&'a str>,
@@ -95,7 +107,7 @@ struct BuildDto<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct CaptureDto {
+pub(crate) struct CaptureDto {
     pause_ns: Option<u64>,
     bytes_read: u64,
     goroutines: usize,
@@ -132,7 +144,7 @@ struct GoroutineDto<'a> {
 pub(crate) struct SiteDto<'a> {
     pc: Hex,
     func: Option<&'a str>,
-    /// Left out where it is not known, as in what [`crate::read_json`] read from a file without it.
+    /// Left out where it is not known, as in what [`crate::read_json()`] read from a file without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<Hex>,
     file: Option<&'a str>,
@@ -185,7 +197,7 @@ impl<'a> SnapshotDto<'a> {
 }
 
 impl<'a> TargetDto<'a> {
-    fn new(t: &'a TargetInfo) -> Self {
+    pub(crate) fn new(t: &'a TargetInfo) -> Self {
         TargetDto {
             kind: match t.kind {
                 TargetKind::Process => "process",
@@ -201,7 +213,7 @@ impl<'a> TargetDto<'a> {
 }
 
 impl<'a> BuildDto<'a> {
-    fn new(b: &'a BuildInfo) -> Self {
+    pub(crate) fn new(b: &'a BuildInfo) -> Self {
         BuildDto {
             go_version: &b.go_version,
             path: b.path.as_deref(),
@@ -221,7 +233,7 @@ impl<'a> BuildDto<'a> {
 }
 
 impl CaptureDto {
-    fn new(c: &CaptureInfo, goroutines: usize, unreadable: usize) -> Self {
+    pub(crate) fn new(c: &CaptureInfo, goroutines: usize, unreadable: usize) -> Self {
         CaptureDto {
             // 64 bits of nanoseconds are 584 years.
             pause_ns: c
@@ -270,7 +282,7 @@ impl<'a> GoroutineDto<'a> {
 }
 
 impl<'a> SiteDto<'a> {
-    fn new(s: &'a Site) -> Self {
+    pub(crate) fn new(s: &'a Site) -> Self {
         SiteDto {
             pc: Hex(s.pc),
             func: s.function.as_ref().map(|f| &*f.name),
@@ -293,7 +305,7 @@ impl StackDto {
 }
 
 impl<'a> FrameDto<'a> {
-    fn new(f: &'a Frame) -> Self {
+    pub(crate) fn new(f: &'a Frame) -> Self {
         FrameDto {
             pc: Hex(f.pc),
             func: &f.function.name,
@@ -356,7 +368,7 @@ fn known_line(line: u32) -> Option<u32> {
 
 /// UTC with nine digits of fraction. `None` for a time that RFC 3339 has no words for:
 /// its years have four digits (a core file's time may be anything).
-fn rfc3339(time: SystemTime) -> Option<String> {
+pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
     let time = jiff::Timestamp::try_from(time).ok()?;
     let text = format!("{time:.9}");
     // jiff writes years before 0 with a sign and six digits.
@@ -364,7 +376,7 @@ fn rfc3339(time: SystemTime) -> Option<String> {
 }
 
 /// An address: a string, because JSON's numbers end at 2⁵³ for many readers.
-struct Hex(Addr);
+pub(crate) struct Hex(Addr);
 
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -373,7 +385,7 @@ impl Serialize for Hex {
 }
 
 /// A list whose elements are turned into `D` only while they are written.
-struct Each<'a, T, D>(&'a [T], fn(&'a T) -> D);
+pub(crate) struct Each<'a, T, D>(pub(crate) &'a [T], pub(crate) fn(&'a T) -> D);
 
 impl<T, D: Serialize> Serialize for Each<'_, T, D> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,11 +3,15 @@
 //! Whatever is written here came from a stranger's process: [`model::Escaped`] is what
 //! keeps its strings from steering the reader's terminal.
 
+pub mod diff;
 pub mod json;
+mod page;
 pub mod read_json;
 pub mod summary;
 pub mod traceback;
+mod words;
 
+pub use diff::{Comparison, DIFF_SCHEMA, DiffOptions, write_diff, write_diff_json};
 pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
 pub use read_json::{ReadJsonError, looks_like_snapshot, read_json};
 pub use summary::{SummaryOptions, write_summary};

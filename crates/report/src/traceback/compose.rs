@@ -147,7 +147,8 @@ fn call<'a>(
         args: match place {
             _ if frame.inlined => Cow::Borrowed("..."),
             Some(place) => Cow::Owned(arguments(&place.args)),
-            None => Cow::Borrowed(""),
+            // Not told: none would be a claim.
+            None => Cow::Borrowed("..."),
         },
         file: Escaped(&frame.file).text(),
         line: frame.line,

@@ -1,5 +1,6 @@
 //! A whole snapshot as a Go dump.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -18,6 +19,8 @@ pub struct TracebackOptions {
 
 /// How many goids a line of the preamble names before the rest is only counted.
 const MAX_GOIDS: usize = 10;
+/// How many reasons for stacks that end early are told before the rest is only counted.
+const MAX_REASONS: usize = 10;
 
 /// Writes a snapshot as Go prints its goroutines, one block each, in the order of
 /// `runtime.allgs`. At the level `system`, the system stacks of threads that stand on them
@@ -62,11 +65,12 @@ fn preamble(s: &Snapshot, level: Level) -> Vec<String> {
     let pid = s
         .target
         .pid
-        .map_or(String::new(), |pid| format!(", pid {pid}"));
+        .map_or(String::new(), |pid| format!("pid {pid}"));
+    let told = [&*name, &*pid, &*s.build.go_version, s.target.arch];
+    let told: Vec<&str> = told.into_iter().filter(|word| !word.is_empty()).collect();
     lines.push(format!(
-        "{name}{pid}, {}, {}: {} goroutines",
-        s.build.go_version,
-        s.target.arch,
+        "{}: {} goroutines",
+        told.join(", "),
         s.goroutines.len()
     ));
     let hidden = s.goroutines.iter().filter(|g| g.system).count();
@@ -74,6 +78,12 @@ fn preamble(s: &Snapshot, level: Level) -> Vec<String> {
         lines.push(format!(
             "{hidden} of them are the runtime's own and not shown; --traceback system shows them"
         ));
+    }
+    let without_places = |g: &Goroutine| g.traceback.places.is_empty() && !g.frames.is_empty();
+    if s.goroutines.iter().any(|g| without_places(g)) {
+        lines.push(
+            "the snapshot does not hold the arguments of calls, nor where their frames lie".into(),
+        );
     }
     for entry in &s.unreadable {
         lines.push(format!(
@@ -92,8 +102,20 @@ fn preamble(s: &Snapshot, level: Level) -> Vec<String> {
             assumed.push(g.goid.0);
         }
     }
-    for (why, goids) in early {
-        lines.push(format!("{}: the stack ends early: {why}", listed(&goids)));
+    let mut early: Vec<(&str, Vec<u64>)> = early.into_iter().collect();
+    early.sort_by_key(|(_, goids)| Reverse(goids.len()));
+    for (why, goids) in early.iter().take(MAX_REASONS) {
+        lines.push(format!("{}: the stack ends early: {why}", listed(goids)));
+    }
+    let more: usize = early
+        .iter()
+        .skip(MAX_REASONS)
+        .map(|(_, goids)| goids.len())
+        .sum();
+    if more > 0 {
+        lines.push(format!(
+            "{more} more stacks end early for other reasons; the JSON snapshot holds them"
+        ));
     }
     if !assumed.is_empty() {
         lines.push(format!(

@@ -4,6 +4,7 @@
 // Clippy knows a test by its attribute; helpers of tests may fail by panicking as well.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod diff;
 mod golden;
 mod properties;
 mod read;

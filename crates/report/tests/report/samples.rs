@@ -33,7 +33,7 @@ fn function(name: &str, entry: u64) -> Function {
     }
 }
 
-fn frame(pc: u64, name: &str, file: &str, line: u32) -> Frame {
+pub fn frame(pc: u64, name: &str, file: &str, line: u32) -> Frame {
     Frame {
         pc: Addr(pc),
         function: function(name, pc & !0x3f),
@@ -45,7 +45,7 @@ fn frame(pc: u64, name: &str, file: &str, line: u32) -> Frame {
     }
 }
 
-fn site(pc: u64, name: &str, file: &str, line: u32) -> Option<Site> {
+pub fn site(pc: u64, name: &str, file: &str, line: u32) -> Option<Site> {
     Some(Site {
         pc: Addr(pc),
         function: Some(function(name, pc & !0x3f)),
@@ -72,7 +72,7 @@ fn goexit() -> Frame {
     )
 }
 
-fn waiting(goid: u64, reason: &str, frames: &Arc<[Frame]>) -> Goroutine {
+pub fn waiting(goid: u64, reason: &str, frames: &Arc<[Frame]>) -> Goroutine {
     let stack = 0xc0_0006_0000 + goid * 0x800;
     Goroutine {
         goid: Goid(goid),
