@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         C_COMPILER,
         zoo::position_independent_with_c,
     );
+    trials.for_each_go("zoo::equals_them_across_c", C_COMPILER, zoo::across_c);
     trials.for_each_go(
         "zoo::equals_them_when_its_file_was_replaced",
         &[],

@@ -31,6 +31,12 @@ pub fn position_independent_with_c(go: &Toolchain) -> Result<(), Failed> {
     equals_own_stacks(Program::start(&build(go, "zoo", &options)?, &[])?)
 }
 
+/// Goroutines in C, in Go that C has called, and on threads that C has started.
+pub fn across_c(go: &Toolchain) -> Result<(), Failed> {
+    let executable = build(go, "zoo", &BuildOptions::with_c())?;
+    equals_own_stacks(Program::start(&executable, &["-cross", "-cross-back"])?)
+}
+
 /// The executable was deleted, and another program has taken its name since.
 pub fn replaced_executable(go: &Toolchain) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
