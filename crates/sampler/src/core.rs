@@ -53,14 +53,21 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
         binary: &binary,
         bias: entry.0.wrapping_sub(binary.entry.0),
     };
-    let subject = || format!("{} with {}", path.display(), exe.display());
-    let runtime = Runtime::load(Arc::clone(&binary), &memory, entry)
-        .map_err(|why| Error::from(why).on(subject()))?;
+    let failed = |why: Error| {
+        let error = why.on(format!("{} with {}", path.display(), exe.display()));
+        // A core that lacks something says so; that is the cause, most likely.
+        match core.diagnostics() {
+            [] => error,
+            what => error.hint(what.join("; ")),
+        }
+    };
+    let runtime =
+        Runtime::load(Arc::clone(&binary), &memory, entry).map_err(|why| failed(why.into()))?;
     let runtime = Arc::new(runtime);
     let mut decoder = Decoder::new(Arc::clone(&runtime), options.limits);
     let decoded = decoder
         .decode(&memory, core.threads(), options.wanted)
-        .map_err(|why| Error::from(why).on(subject()))?;
+        .map_err(|why| failed(why.into()))?;
     diagnostics.extend(decoded.diagnostics);
     Ok(Snapshot {
         captured_at: core.modified(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fixtures::crash::Cause;
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Crash, CrashOptions, Toolchain, build, crash};
 use report::parse_dump;
@@ -13,19 +14,40 @@ use crate::traceback::read_back;
 /// `zoo` as `go build` makes it.
 pub fn zoo(go: &Toolchain) -> Result<(), Failed> {
     let zoo = build(go, "zoo", &BuildOptions::default())?;
-    let crash = crash(&zoo, &[], &CrashOptions::default())?;
+    let crash = crash(&zoo, &["-nospin"], &CrashOptions::default())?;
     equals_the_crash_text(go, &crash, &[])
 }
 
 /// `zoo` with C in it: goroutines in C, and in Go functions that C called.
-pub fn zoo_with_c(go: &Toolchain) -> Result<(), Failed> {
-    let options = BuildOptions {
-        cgo: true,
-        ..BuildOptions::default()
-    };
-    let zoo = build(go, "zoo", &options)?;
-    let crash = crash(&zoo, &["-cross"], &CrashOptions::default())?;
+pub fn zoo_across_c(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = build(go, "zoo", &BuildOptions::with_c())?;
+    let crash = crash(&zoo, &["-nospin", "-cross"], &CrashOptions::default())?;
     equals_the_crash_text(go, &crash, &[])
+}
+
+/// Killed from outside: the thread that prints and dies is the main one, whatever it does.
+pub fn zoo_killed(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = build(go, "zoo", &BuildOptions::with_c())?;
+    let options = CrashOptions {
+        cause: Cause::Signal,
+        ..CrashOptions::default()
+    };
+    let crash = crash(&zoo, &["-cross"], &options)?;
+    equals_the_crash_text(go, &crash, &[])
+}
+
+/// For arm64, run and dumped by qemu, which does not say which executable it was.
+pub fn arm64(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = build(go, "zoo", &BuildOptions::arm64())?;
+    let crash = crash(&zoo, &["-nospin"], &CrashOptions::arm64())?;
+    equals_the_crash_text(go, &crash, &["--exe", &zoo.to_string_lossy()])
+}
+
+/// The same across C.
+pub fn arm64_across_c(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = build(go, "zoo", &BuildOptions::arm64_with_c())?;
+    let crash = crash(&zoo, &["-nospin", "-cross"], &CrashOptions::arm64())?;
+    equals_the_crash_text(go, &crash, &["--exe", &zoo.to_string_lossy()])
 }
 
 /// Every block of the text is among those that goinspect prints, character for character,
@@ -44,6 +66,15 @@ fn equals_the_crash_text(go: &Toolchain, crash: &Crash, more: &[&str]) -> Result
         *ours.entry(words(block)).or_default() += 1;
     }
     let theirs = parse_dump(&crash.text);
+    let headers = crash
+        .text
+        .lines()
+        .filter(|line| line.starts_with("goroutine "));
+    assert_eq!(
+        theirs.blocks.len(),
+        headers.count(),
+        "not all of the text was read"
+    );
     let mut wrong = Vec::new();
     let mut excepted = Vec::new();
     let mut equal = 0;

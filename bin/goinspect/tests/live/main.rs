@@ -12,6 +12,7 @@
 
 mod churn;
 mod core;
+mod damaged;
 mod dump;
 mod errors;
 mod hostile;
@@ -24,11 +25,13 @@ mod zoo;
 
 use std::process::ExitCode;
 
-use fixtures::crash::CORE_FILES;
+use fixtures::build::C_FOR_ARM64;
+use fixtures::crash::{ARM64, CORE_FILES};
 use fixtures::{Requirement, Trials};
 
 const STRACE: &[Requirement] = &[Requirement::Program("strace")];
 const C_COMPILER: &[Requirement] = &[Requirement::Program("cc")];
+const CORE_FILES_AND_C: &[Requirement] = &[CORE_FILES, Requirement::Program("cc")];
 const TMUX: &[Requirement] = &[Requirement::Program("tmux")];
 const ROOT: &[Requirement] = &[Requirement::Check(process::not_root)];
 
@@ -52,11 +55,20 @@ fn main() -> ExitCode {
         traceback::equals_the_runtimes_text,
     );
     trials.for_each_go("core::zoo_is_its_crash_text", &[CORE_FILES], core::zoo);
+    trials.for_each_go("core::across_c", CORE_FILES_AND_C, core::zoo_across_c);
     trials.for_each_go(
-        "core::zoo_with_c_is_its_crash_text",
-        &[CORE_FILES, Requirement::Program("cc")],
-        core::zoo_with_c,
+        "core::killed_from_outside",
+        CORE_FILES_AND_C,
+        core::zoo_killed,
     );
+    trials.for_each_go("core::arm64", &[ARM64], core::arm64);
+    trials.for_each_go(
+        "core::arm64_across_c",
+        &[ARM64, C_FOR_ARM64],
+        core::arm64_across_c,
+    );
+    trials.for_newest_go("core::cut_short", &[CORE_FILES], damaged::cut_short);
+    trials.for_newest_go("core::corrupted", &[CORE_FILES], damaged::corrupted);
     trials.for_each_go("zoo::facts_agree", &[], zoo::facts_agree);
     trials.for_each_go(
         "zoo::json_keeps_the_schema",
