@@ -32,6 +32,7 @@ use fixtures::{Requirement, Trials};
 const STRACE: &[Requirement] = &[Requirement::Program("strace")];
 const C_COMPILER: &[Requirement] = &[Requirement::Program("cc")];
 const CORE_FILES_AND_C: &[Requirement] = &[CORE_FILES, Requirement::Program("cc")];
+const GCORE: &[Requirement] = &[Requirement::Program("gcore")];
 const TMUX: &[Requirement] = &[Requirement::Program("tmux")];
 const ROOT: &[Requirement] = &[Requirement::Check(process::not_root)];
 
@@ -53,6 +54,11 @@ fn main() -> ExitCode {
         "traceback::equals_the_runtime's_text",
         &[],
         traceback::equals_the_runtimes_text,
+    );
+    trials.for_each_go(
+        "core::equals_the_runtime's_text_from_gcore",
+        GCORE,
+        traceback::equals_it_from_gcore,
     );
     trials.for_each_go("core::zoo_is_its_crash_text", &[CORE_FILES], core::zoo);
     trials.for_each_go("core::across_c", CORE_FILES_AND_C, core::zoo_across_c);

@@ -1,6 +1,8 @@
 //! `--format traceback` is Go's own text, and Go's own text can be read back.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
@@ -8,22 +10,50 @@ use report::{Dump, parse_dump};
 
 use crate::run::goinspect;
 
-/// Every goroutine that stays where it is: the same block, character for character.
+/// Live: every goroutine that stays where it is has the same block, character for character.
 pub fn equals_the_runtimes_text(go: &Toolchain) -> Result<(), Failed> {
     let mut zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
-    let facts = zoo.facts()?;
-    let moving: Vec<u64> = std::iter::once(&facts["control"])
-        .chain(facts["spinning"].as_array().unwrap())
-        .filter_map(serde_json::Value::as_u64)
-        .collect();
+    let moving = moving(&mut zoo)?;
     let pid = zoo.pid().to_string();
     let output = goinspect(&["snapshot", &pid, "--format", "traceback", "--elide"]);
-    let ours = String::from_utf8(output.stdout)?;
     let theirs = zoo.stack()?;
     zoo.quit()?;
+    equal(go, &String::from_utf8(output.stdout)?, &theirs, &moving)
+}
 
-    let ours_read = read_back(&ours)?;
-    let theirs_read = read_back(&theirs)?;
+/// From a core that gdb wrote of the running program.
+pub fn equals_it_from_gcore(go: &Toolchain) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let mut zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
+    let moving = moving(&mut zoo)?;
+    let pid = zoo.pid().to_string();
+    let prefix = folder.path().join("core");
+    let gcore = Command::new("gcore")
+        .arg("-o")
+        .args([&prefix, Path::new(&pid)])
+        .stdin(Stdio::null())
+        .output()?;
+    assert!(gcore.status.success(), "{gcore:?}");
+    let theirs = zoo.stack()?;
+    zoo.quit()?;
+    let core = format!("{}.{pid}", prefix.display());
+    let output = goinspect(&["core", &core, "--elide"]);
+    assert!(output.status.success(), "{output:?}");
+    equal(go, &String::from_utf8(output.stdout)?, &theirs, &moving)
+}
+
+/// The goroutines that are elsewhere in the text: one reads stdin until it prints, one spins.
+fn moving(zoo: &mut Program) -> Result<Vec<u64>, Failed> {
+    let facts = zoo.facts()?;
+    let spinning = facts["spinning"].as_array().into_iter().flatten();
+    let moving = std::iter::once(&facts["control"]).chain(spinning);
+    Ok(moving.filter_map(serde_json::Value::as_u64).collect())
+}
+
+/// Both texts have the same blocks, but for those of `moving`.
+fn equal(go: &Toolchain, ours: &str, theirs: &str, moving: &[u64]) -> Result<(), Failed> {
+    let ours_read = read_back(ours)?;
+    let theirs_read = read_back(theirs)?;
     let mut ours = blocks(&ours_read);
     let mut wrong = Vec::new();
     let (mut compared, mut equal) = (0, 0);
@@ -32,7 +62,6 @@ pub fn equals_the_runtimes_text(go: &Toolchain) -> Result<(), Failed> {
             wrong.push(format!("goroutine {goid} is missing"));
             continue;
         };
-        // One reads stdin in the snapshot and prints in the text; one spins.
         if moving.contains(&goid) {
             continue;
         }
