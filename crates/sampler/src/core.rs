@@ -7,7 +7,7 @@ use std::sync::Arc;
 use corefile::CoreFile;
 use gobinary::GoBinary;
 use goruntime::{Decoder, Runtime};
-use model::{Addr, CaptureInfo, LinkAddr, Snapshot, TargetInfo, TargetKind};
+use model::{Addr, CaptureInfo, Goroutine, LinkAddr, Snapshot, TargetInfo, TargetKind};
 use target::{ReadError, ReadMemory, Target};
 
 use crate::error::{Error, ErrorKind};
@@ -68,6 +68,7 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
     let decoded = decoder
         .decode(&memory, core.threads(), options.wanted)
         .map_err(|why| failed(why.into()))?;
+    diagnostics.extend(death(&core, &decoded.goroutines));
     diagnostics.extend(decoded.diagnostics);
     Ok(Snapshot {
         captured_at: core.modified(),
@@ -92,6 +93,34 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
         unreadable: decoded.unreadable,
         diagnostics,
     })
+}
+
+/// Of which signal the program died, and where; `None` for one that was only copied.
+fn death(core: &CoreFile, goroutines: &[Arc<Goroutine>]) -> Option<String> {
+    let signal = core.signal()?;
+    let name = match signal {
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        11 => "SIGSEGV",
+        31 => "SIGSYS",
+        _ => "",
+    };
+    let name = match name {
+        "" => format!("signal {signal}"),
+        name => name.to_owned(),
+    };
+    let thread = core.threads().first()?.tid;
+    let ran = goroutines.iter().find(|g| g.thread == Some(thread));
+    let ran = ran.map_or(String::new(), |g| {
+        format!(", which ran goroutine {}", g.goid)
+    });
+    Some(format!(
+        "the program died of {name} in thread {thread}{ran}"
+    ))
 }
 
 /// Whether the executable is the one that wrote the core.

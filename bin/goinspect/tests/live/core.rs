@@ -8,7 +8,7 @@ use fixtures::{BuildOptions, Crash, CrashOptions, Toolchain, build, crash};
 use report::parse_dump;
 use report::traceback::{Block, Line};
 
-use crate::run::goinspect;
+use crate::run::{fails_with, goinspect};
 use crate::traceback::read_back;
 
 /// `zoo` as `go build` makes it.
@@ -137,4 +137,57 @@ fn words(mut block: Block<'_>) -> String {
 /// Whether two blocks begin with the same goroutine, whatever its state.
 fn same_goroutine(a: &str, b: &str) -> bool {
     a.split(" [").next() == b.split(" [").next()
+}
+
+/// Another build is refused with both build IDs; `--force` uses it, and says so.
+pub fn another_build(go: &Toolchain) -> Result<(), Failed> {
+    let crash = crash(
+        &build(go, "zoo", &BuildOptions::default())?,
+        &["-nospin"],
+        &CrashOptions::default(),
+    )?;
+    // The same sources with other flags have their tables at other places, or at the same.
+    let other = build(go, "zoo", &BuildOptions::with_flags(["-trimpath"]))?;
+    let (core, other) = (crash.core.to_string_lossy(), other.to_string_lossy());
+    let output = goinspect(&["core", &core, "--exe", &other]);
+    fails_with(
+        &output,
+        6,
+        &[
+            "was written by the build ",
+            "is the build ",
+            "--exe",
+            "--force",
+        ],
+    )?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    let ids: Vec<&str> = message.split(" the build ").skip(1).collect();
+    let id = |at: usize| ids.get(at).and_then(|text| text.split([',', '\n']).next());
+    assert!(
+        id(0).is_some() && id(1).is_some() && id(0) != id(1),
+        "{message}"
+    );
+
+    let output = goinspect(&["core", &core, "--exe", &other, "--force"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let said = text.contains("used all the same");
+    assert!(said || output.status.code() == Some(6), "{output:?}");
+    Ok(())
+}
+
+/// A core of qemu has no text and no list of files: what it was started by has to do, and
+/// that it cannot be checked is said.
+pub fn executable_not_checked(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = build(go, "zoo", &BuildOptions::arm64())?;
+    let crash = crash(&zoo, &["-nospin"], &CrashOptions::arm64())?;
+    let core = crash.core.to_string_lossy();
+    let output = goinspect(&["core", &core]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("build IDs could not be compared"),
+        "{output:?}"
+    );
+    let here = build(go, "zoo", &BuildOptions::default())?;
+    let output = goinspect(&["core", &core, "--exe", &here.to_string_lossy()]);
+    fails_with(&output, 6, &["arm64", "amd64"])
 }

@@ -73,6 +73,12 @@ fn main() -> ExitCode {
         &[ARM64, C_FOR_ARM64],
         core::arm64_across_c,
     );
+    trials.for_each_go("core::another_build", &[CORE_FILES], core::another_build);
+    trials.for_newest_go(
+        "core::executable_not_checked",
+        &[ARM64],
+        core::executable_not_checked,
+    );
     trials.for_newest_go("core::cut_short", &[CORE_FILES], damaged::cut_short);
     trials.for_newest_go("core::corrupted", &[CORE_FILES], damaged::corrupted);
     trials.for_each_go("zoo::facts_agree", &[], zoo::facts_agree);
@@ -116,6 +122,11 @@ fn main() -> ExitCode {
         "terminal::attach_shows_finds_and_leaves",
         TMUX,
         terminal::shows_finds_and_leaves,
+    );
+    trials.for_newest_go(
+        "terminal::shows_a_core",
+        &[CORE_FILES, Requirement::Program("tmux")],
+        terminal::shows_a_core,
     );
     trials.for_each_go("terminal::target_ends", TMUX, terminal::target_ends);
     trials.once("errors::no_such_process", &[], errors::no_such_process);

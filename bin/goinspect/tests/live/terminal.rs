@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use fixtures::trials::Failed;
-use fixtures::{BuildOptions, Program, Toolchain, build};
+use fixtures::{BuildOptions, CrashOptions, Program, Toolchain, build, crash};
 
 use crate::process::{runs_freely, until};
 use crate::run::GOINSPECT;
@@ -112,6 +112,27 @@ pub fn target_ends(go: &Toolchain) -> Result<(), Failed> {
     zoo.quit()?;
     terminal.shows(&["ended", "main."])?;
     terminal.keys(&["C-c"])?;
+    terminal.shows(&["left with 0"])?;
+    Ok(())
+}
+
+/// A core file is shown as it is; it takes no samples, and leaves as a process does.
+pub fn shows_a_core(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = build(go, "zoo", &BuildOptions::default())?;
+    let crash = crash(&zoo, &["-nospin"], &CrashOptions::default())?;
+    let command = format!("{GOINSPECT} core {}", crash.core.display());
+    let terminal = Terminal::open("core", &format!("{command}; echo left with $?; read line"))?;
+    terminal.shows(&[
+        "CORE FILE",
+        "a core file holds one state only",
+        "main.waitNilSend",
+    ])?;
+    terminal.keys(&["/"])?;
+    terminal.keys(&["-l", "waitNilReceive"])?;
+    terminal.keys(&["Enter"])?;
+    terminal.shows(&["1 of 1"])?;
+    terminal.keys(&["Escape"])?;
+    terminal.keys(&["q"])?;
     terminal.shows(&["left with 0"])?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The two lines at the top: what is looked at, how many goroutines, what changed, how it was read.
 
+use model::TargetKind;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -27,6 +28,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 fn program(model: &Model) -> Bar<'_> {
     let theme = model.theme;
     let mut bar = Bar::default();
+    // Nothing came before it and nothing will come: a file, or a program that was gone at once.
+    let only_state = model.watch.ended.is_some() && model.watch.counts.is_none();
     let title = if model.title.is_empty() {
         "?"
     } else {
@@ -47,7 +50,12 @@ fn program(model: &Model) -> Bar<'_> {
             Some(pause) => format!("stopped {}, {since} ago", span(pause)),
             None => format!("sample {since} ago"),
         };
-        bar.right(5, [Span::raw(stop)]);
+        if !only_state {
+            bar.right(5, [Span::raw(stop)]);
+        } else if snapshot.target.kind == TargetKind::Core {
+            bar.right(1, [Span::styled("CORE FILE", theme.notice())]);
+            return bar;
+        }
     }
     if model.watch.ended.is_some() {
         bar.right(1, [Span::styled("ENDED", theme.notice())]);
