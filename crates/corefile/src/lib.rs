@@ -1,18 +1,33 @@
-//! ELF core files, of any supported processor on any host, as a [`target::Target`].
+//! Core files as a [`target::Target`]: what a program was when it crashed, or when somebody
+//! took a picture of it. Any supported processor on any host.
 //!
-//! Cores of the kernel, of `gcore` and of qemu are read, compressed ones too. A core is read in
-//! pieces where it lies, never loaded or mapped: one that somebody cuts short while we look at it
-//! is an error here and no signal. Whatever it claims is checked; what it lacks is said
-//! ([`target::Target::diagnostics`]).
+//! Cores come from the kernel (`fs/binfmt_elf.c`), from gdb's `gcore`, and from qemu's user
+//! mode emulation, compressed or not, whole or cut short. What a core leaves out is an error
+//! for whoever reads there, and a sentence in the diagnostics; it is never made up.
+//!
+//! Addresses ([`model::Addr`]) are run-time ones; offsets into files are plain `u64` and are
+//! named so. Nothing here knows Go, but for the note that holds its build ID.
+#![forbid(unsafe_code)]
 
+mod blocks;
 mod bytes;
-mod core;
+mod core_file;
+mod elf;
 mod error;
-mod file;
-mod headers;
+mod executable;
+mod foreign;
+mod memory;
+mod note;
 mod notes;
+mod options;
+mod records;
 mod unpack;
 
-pub use crate::core::CoreFile;
+pub use core_file::CoreFile;
 pub use error::CoreError;
+pub use executable::Executable;
+pub use memory::FileSegment;
+pub use notes::Signal;
+pub use options::{Limits, OpenOptions};
+pub use records::MappedFile;
 pub use unpack::looks_like_core;

@@ -1,172 +1,250 @@
-//! The notes of a core: threads and their registers, the process, its files.
+//! What a core's notes say: the process, its threads, the signal, the mapped files.
 //!
-//! Sources: `include/linux/elfcore.h` and `fs/binfmt_elf.c` of the kernel (`elf_prstatus`,
-//! `elf_prpsinfo`, `fill_files_note`), `arch/x86/include/asm/user_64.h` and
-//! `arch/arm64/include/uapi/asm/ptrace.h` for the order of registers.
+//! Sources: `fs/binfmt_elf.c` (`fill_note_info`: the thread that caused the core comes first),
+//! gdb's `linux-tdep.c` (`linux_make_corefile_notes`), qemu's `linux-user/elfload.c`.
 
-use model::{Addr, Arch, Pid, Tid};
-use target::{Registers, Thread};
+use model::{Arch, Tid};
+use rustc_hash::FxHashSet;
+use target::Thread;
 
-use crate::bytes::{u16_at, u32_at, u64_at, until_zero};
+use crate::blocks::Blocks;
+use crate::bytes::i32_at;
+use crate::elf::ProgramHeader;
+use crate::note::{self, Note, Stopped};
+use crate::options::Limits;
+use crate::records::{self, MappedFile, Prpsinfo};
 
 const NT_PRSTATUS: u32 = 1;
 const NT_PRPSINFO: u32 = 3;
 const NT_AUXV: u32 = 6;
-/// `FILE`.
+const NT_SIGINFO: u32 = 0x5349_4749;
 const NT_FILE: u32 = 0x4649_4c45;
-/// Offset of `pr_cursig` in `elf_prstatus`.
-const PR_CURSIG: usize = 12;
-/// Offset of `pr_pid` in `elf_prstatus`.
-const PR_PID: usize = 32;
-/// Offset of `pr_reg` in `elf_prstatus`, on both processors.
-const PR_REG: usize = 112;
-/// More entries than any auxiliary vector has.
-const MAX_AUXV: usize = 1024;
 
-/// A file that was mapped.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct MappedFile {
-    pub start: u64,
-    pub end: u64,
-    pub path: Vec<u8>,
+/// The signal that a core was written for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Signal {
+    /// Its number on Linux (`SIGABRT` is 6 on every processor that goinspect knows).
+    pub number: i32,
+    /// `si_code`, where the core has it: positive where the kernel sent the signal,
+    /// `SI_USER` (0) or negative where a process did.
+    pub code: Option<i32>,
+    /// The thread that took it.
+    pub tid: Tid,
 }
 
-/// What the notes say.
+/// All that was learnt from notes.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    /// The first is the one that died, in cores of the kernel.
-    pub threads: Vec<Thread>,
-    pub signal: Option<u16>,
-    pub pid: Option<Pid>,
-    pub entry: Option<Addr>,
-    /// `AT_PHDR`: the executable's program headers in memory.
-    pub phdr: Option<Addr>,
-    /// `AT_EXECFN`: the text that the program was started by.
-    pub execfn: Option<Addr>,
-    pub files: Vec<MappedFile>,
-    /// What is wrong with them, in sentences.
-    pub diagnostics: Vec<String>,
+    pub(crate) threads: Vec<Thread>,
+    pub(crate) process: Option<Prpsinfo>,
+    pub(crate) files: Vec<MappedFile>,
+    pub(crate) auxv: Vec<u8>,
+    pub(crate) signal: Option<Signal>,
+    pub(crate) problems: Vec<String>,
 }
 
-/// Calls `visit` with owner, type and contents of each note in `bytes`; `false` where they break off.
-pub(crate) fn each(bytes: &[u8], mut visit: impl FnMut(&[u8], u32, &[u8])) -> bool {
-    let mut at = 0usize;
-    while at < bytes.len() {
-        let Some(next) = one(bytes, at, &mut visit) else {
-            return false;
+/// Reads the notes of all note segments.
+pub(crate) fn read(
+    core: &Blocks,
+    segments: &[ProgramHeader],
+    arch: Arch,
+    limits: &Limits,
+) -> Notes {
+    let mut reader = Reader {
+        core,
+        arch,
+        limits,
+        notes: Notes::default(),
+        seen: FxHashSet::default(),
+        count: Counts::default(),
+    };
+    let mut budget = limits.notes;
+    let mut stops = Vec::new();
+    for segment in segments {
+        let at = |offset: u64| segment.offset.checked_add(offset);
+        let read = |offset, buf: &mut [u8]| core.read(at(offset)?, buf);
+        let mut visit = |note: Note| {
+            if note.is_by("CORE") && at(note.at).is_some() {
+                reader.take(segment.offset, note);
+            }
         };
-        at = next;
+        // Notes of cores are aligned to 4, whatever the segment says.
+        let result = note::walk(segment.filesz, 4, &mut budget, &read, &mut visit);
+        stops.extend(result.err());
     }
-    true
+    if segments.is_empty() {
+        let what = "the core has no notes: its threads and their registers are unknown";
+        reader.notes.problems.push(what.to_owned());
+    }
+    reader.finish(&stops)
 }
 
-fn one(bytes: &[u8], at: usize, visit: &mut impl FnMut(&[u8], u32, &[u8])) -> Option<usize> {
-    let (owner, size) = (u32_at(bytes, at)?, u32_at(bytes, at.checked_add(4)?)?);
-    let kind = u32_at(bytes, at.checked_add(8)?)?;
-    let begin = at.checked_add(12)?;
-    let name = bytes.get(begin..begin.checked_add(owner as usize)?)?;
-    let begin = begin.checked_add((owner as usize).checked_next_multiple_of(4)?)?;
-    let contents = bytes.get(begin..begin.checked_add(size as usize)?)?;
-    visit(until_zero(name), kind, contents);
-    begin.checked_add((size as usize).checked_next_multiple_of(4)?)
+struct Reader<'a> {
+    core: &'a Blocks,
+    arch: Arch,
+    limits: &'a Limits,
+    notes: Notes,
+    seen: FxHashSet<Tid>,
+    count: Counts,
 }
 
-impl Notes {
-    /// Takes in the bytes of one note segment.
-    pub(crate) fn read(&mut self, arch: Arch, bytes: &[u8]) {
-        let whole = each(bytes, |owner, kind, contents| {
-            // LINUX holds what is specific to a processor; nothing of it is needed.
-            if owner == b"CORE" {
-                self.note(arch, kind, contents);
-            }
-        });
-        if !whole {
-            self.diagnostics
-                .push("the core's notes break off: threads may be missing".into());
-        }
-    }
+/// How often what went wrong: a core may have it wrong in thousands of places.
+#[derive(Default)]
+struct Counts {
+    unreadable: usize,
+    malformed: usize,
+    twice: usize,
+    too_many_threads: usize,
+    without_registers: usize,
+    files_cut: bool,
+}
 
-    fn note(&mut self, arch: Arch, kind: u32, contents: &[u8]) {
-        match kind {
-            NT_PRSTATUS => self.thread(arch, contents),
-            NT_PRPSINFO => self.pid = u32_at(contents, 24).map(|pid| Pid(pid as i32)),
-            NT_AUXV => self.auxv(contents),
-            NT_FILE if self.files(contents).is_none() => {
-                self.diagnostics
-                    .push("the core's list of mapped files breaks off".into());
-            }
-            _ => {}
+impl Reader<'_> {
+    fn take(&mut self, segment: u64, note: Note) {
+        if !matches!(
+            note.kind,
+            NT_PRSTATUS | NT_PRPSINFO | NT_AUXV | NT_SIGINFO | NT_FILE
+        ) {
+            return;
         }
-    }
-
-    fn thread(&mut self, arch: Arch, status: &[u8]) {
-        let Some(tid) = u32_at(status, PR_PID).map(|tid| Tid(tid as i32)) else {
-            self.diagnostics
-                .push("a thread's note is too short to name it".into());
+        let Some(record) = self.contents(segment, note) else {
+            self.count.unreadable += 1;
             return;
         };
-        let registers = registers(arch, status);
-        if registers.is_none() {
-            self.diagnostics.push(format!(
-                "the core does not hold the registers of thread {tid}"
-            ));
-        }
-        if self.threads.is_empty() {
-            self.signal = u16_at(status, PR_CURSIG).filter(|&signal| signal != 0);
-        }
-        self.threads.push(Thread {
-            tid,
-            ns_tid: tid,
-            registers,
-        });
-    }
-
-    fn auxv(&mut self, contents: &[u8]) {
-        for entry in contents.chunks_exact(16).take(MAX_AUXV) {
-            let value = u64_at(entry, 8).map(Addr);
-            match u64_at(entry, 0) {
-                Some(3) => self.phdr = value,
-                Some(9) => self.entry = value,
-                Some(31) => self.execfn = value,
-                _ => {}
+        let understood = match note.kind {
+            NT_PRSTATUS => self.thread(&record),
+            NT_PRPSINFO => records::prpsinfo(&record)
+                .map(|process| self.notes.process.get_or_insert(process))
+                .is_some(),
+            NT_SIGINFO => self.siginfo(&record),
+            NT_AUXV => {
+                if self.notes.auxv.is_empty() {
+                    self.notes.auxv = record;
+                }
+                true
             }
+            _ => {
+                let (files, whole) = records::mapped_files(&record);
+                self.notes.files.extend(files);
+                self.count.files_cut |= !whole;
+                true
+            }
+        };
+        if !understood {
+            self.count.malformed += 1;
         }
     }
 
-    fn files(&mut self, contents: &[u8]) -> Option<()> {
-        let count = usize::try_from(u64_at(contents, 0)?).ok()?;
-        let mut names = contents.get(16usize.checked_add(count.checked_mul(24)?)?..)?;
-        for entry in contents.get(16..)?.chunks_exact(24).take(count) {
-            let path = until_zero(names);
-            self.files.push(MappedFile {
-                start: u64_at(entry, 0)?,
-                end: u64_at(entry, 8)?,
-                path: path.to_vec(),
+    fn contents(&self, segment: u64, note: Note) -> Option<Vec<u8>> {
+        // What cannot be there is not allocated for.
+        let at = segment.checked_add(note.at)?;
+        if note.len > self.limits.note_bytes || at.checked_add(note.len)? > self.core.len() {
+            return None;
+        }
+        let mut record = vec![0; note.len as usize];
+        self.core.read(at, &mut record)?;
+        Some(record)
+    }
+
+    fn thread(&mut self, record: &[u8]) -> bool {
+        let Some(status) = records::prstatus(record, self.arch) else {
+            return false;
+        };
+        let thread = status.thread;
+        if self.notes.threads.len() >= self.limits.threads {
+            self.count.too_many_threads += 1;
+            return true;
+        }
+        if !self.seen.insert(thread.tid) {
+            self.count.twice += 1;
+            return true;
+        }
+        if self.notes.threads.is_empty() && status.signal != 0 {
+            self.notes.signal = Some(Signal {
+                number: status.signal,
+                code: None,
+                tid: thread.tid,
             });
-            names = names.get(path.len() + 1..)?;
         }
-        Some(())
+        self.count.without_registers += usize::from(thread.registers.is_none());
+        self.notes.threads.push(thread);
+        true
     }
-}
 
-fn registers(arch: Arch, status: &[u8]) -> Option<Registers> {
-    let register = |i: usize| u64_at(status, PR_REG + 8 * i).map(Addr);
-    match arch {
-        // r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp …
-        Arch::Amd64 => Some(Registers {
-            pc: register(16)?,
-            sp: register(19)?,
-            lr: None,
-            fp: register(4)?,
-            g: register(1)?,
-        }),
-        // x0 … x30, sp, pc, pstate
-        Arch::Arm64 => Some(Registers {
-            pc: register(32)?,
-            sp: register(31)?,
-            lr: Some(register(30)?),
-            fp: register(29)?,
-            g: register(28)?,
-        }),
+    /// `si_signo`, `si_errno`, `si_code` (`asm-generic/siginfo.h`). The kernel writes one, behind
+    /// the first thread; gdb writes one for each thread. The first is the one that counts.
+    fn siginfo(&mut self, record: &[u8]) -> bool {
+        let (Some(number), Some(code)) = (i32_at(record, 0), i32_at(record, 8)) else {
+            return false;
+        };
+        if let [first] = self.notes.threads.as_slice()
+            && number != 0
+        {
+            self.notes.signal = Some(Signal {
+                number,
+                code: Some(code),
+                tid: first.tid,
+            });
+        }
+        true
+    }
+
+    fn finish(mut self, stops: &[Stopped]) -> Notes {
+        let count = &self.count;
+        let problems = &mut self.notes.problems;
+        let mut say = |condition: bool, what: String| {
+            if condition {
+                problems.push(what);
+            }
+        };
+        say(
+            stops.contains(&Stopped::Unreadable) || count.unreadable > 0,
+            "the core's notes are incomplete: threads may be missing".to_owned(),
+        );
+        say(
+            stops.contains(&Stopped::TooLong),
+            "the core's notes are damaged: one claims to be longer than all of them, and what follows it is unknown"
+                .to_owned(),
+        );
+        say(
+            stops.contains(&Stopped::TooMany),
+            format!(
+                "the core has more than {} notes; the rest was not looked at",
+                self.limits.notes
+            ),
+        );
+        say(
+            count.malformed > 0,
+            format!(
+                "{} of the core's notes are too short and were left out",
+                count.malformed
+            ),
+        );
+        say(
+            count.twice > 0,
+            format!(
+                "the core lists {} threads twice; the first entry was used",
+                count.twice
+            ),
+        );
+        say(
+            count.too_many_threads > 0,
+            format!(
+                "the core has {} threads more than the {} that are looked at",
+                count.too_many_threads, self.limits.threads
+            ),
+        );
+        say(
+            count.without_registers > 0,
+            format!(
+                "the core has no usable registers for {} threads",
+                count.without_registers
+            ),
+        );
+        say(
+            count.files_cut,
+            "the core's list of mapped files is incomplete".to_owned(),
+        );
+        self.notes
     }
 }

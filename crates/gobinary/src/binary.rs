@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::GoVersion;
 use crate::buildinfo::BuildInfo;
 use crate::dwarf;
-use crate::elf::{Elf, Image, Variable};
+use crate::elf::{Elf, Image, Segment, Variable};
 use crate::error::BinaryError;
 use crate::pclntab::{InlinedCall, Pclntab};
 use crate::types::TypeTable;
@@ -90,12 +90,12 @@ impl GoBinary {
 
     /// What the file holds at a link-time address; `None` where it does not hold all of it.
     pub fn read(&self, at: LinkAddr, buf: &mut [u8]) -> Option<()> {
-        self.image.read(at, buf, false)
+        self.image.read(at, buf)
     }
 
-    /// The same, but only for what the program cannot change: text and read-only data.
-    pub fn read_constant(&self, at: LinkAddr, buf: &mut [u8]) -> Option<()> {
-        self.image.read(at, buf, true)
+    /// The parts of the file that are loaded.
+    pub fn segments(&self) -> &[Segment] {
+        &self.image.segments
     }
 
     /// Entry `index` of the inlining tree at `tree`.

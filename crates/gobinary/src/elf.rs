@@ -111,7 +111,7 @@ impl<'c> Elf<'c> {
             .map(|segment| {
                 let (offset, size) = segment.file_range();
                 Segment {
-                    start: segment.address(),
+                    at: LinkAddr(segment.address()),
                     size,
                     offset,
                     writable: matches!(
@@ -163,11 +163,15 @@ fn machine_name(machine: u16) -> String {
 
 /// A loaded part of the file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Segment {
-    start: u64,
-    size: u64,
-    offset: u64,
-    writable: bool,
+pub struct Segment {
+    /// Its first address.
+    pub at: LinkAddr,
+    /// How many bytes of it the file has.
+    pub size: u64,
+    /// Where they begin in the file.
+    pub offset: u64,
+    /// Whether the program may write there.
+    pub writable: bool,
 }
 
 /// What the file holds for a link-time address, read when it is asked for.
@@ -178,19 +182,17 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Fills `buf` with what the file has at `at`; `None` where it has not all of it, or where
-    /// the program can change it and only what cannot be changed is wanted.
-    pub(crate) fn read(&self, at: LinkAddr, buf: &mut [u8], constant: bool) -> Option<()> {
+    /// Fills `buf` with what the file has at `at`; `None` where it has not all of it.
+    pub(crate) fn read(&self, at: LinkAddr, buf: &mut [u8]) -> Option<()> {
         let len = buf.len() as u64;
         let segment = self.segments.iter().find(|s| {
-            !(constant && s.writable)
-                && at.0 >= s.start
+            at.0 >= s.at.0
                 && at
                     .0
                     .checked_add(len)
-                    .is_some_and(|end| end <= s.start.saturating_add(s.size))
+                    .is_some_and(|end| end <= s.at.0.saturating_add(s.size))
         })?;
-        let offset = segment.offset.checked_add(at.0 - segment.start)?;
+        let offset = segment.offset.checked_add(at.0 - segment.at.0)?;
         self.file.read_exact_at(buf, offset).ok()
     }
 }

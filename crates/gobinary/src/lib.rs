@@ -18,7 +18,7 @@ mod types;
 pub use arguments::ArgPiece;
 pub use binary::{GoBinary, Wanted};
 pub use buildinfo::BuildInfo;
-pub use elf::Variable;
+pub use elf::{Segment, Variable};
 pub use error::BinaryError;
 pub use model::GoVersion;
 pub use pclntab::{Func, InlinedCall, Pclntab};

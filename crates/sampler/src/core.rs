@@ -1,14 +1,16 @@
 //! Core files: the state of a program when it died, or when somebody saved it.
 
-use std::fs::File;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use corefile::CoreFile;
+use corefile::{CoreFile, FileSegment, OpenOptions};
 use gobinary::GoBinary;
 use goruntime::{Decoder, Runtime};
-use model::{Addr, CaptureInfo, Goroutine, LinkAddr, Snapshot, TargetInfo, TargetKind};
-use target::{ReadError, ReadMemory, Target};
+use model::{Addr, CaptureInfo, Goroutine, Snapshot, TargetInfo, TargetKind};
+use target::Target;
 
 use crate::error::{Error, ErrorKind};
 use crate::session::{Options, build_info};
@@ -16,28 +18,24 @@ use crate::session::{Options, build_info};
 /// Reads the goroutines of a core file. The executable is the one that the core names, unless
 /// `options.exe` names another.
 pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
-    let core = CoreFile::open(path).map_err(|why| Error::from(why).on(path.display()))?;
+    let written = fs::metadata(path).and_then(|meta| meta.modified());
+    let written = written.unwrap_or(SystemTime::UNIX_EPOCH);
+    let core = CoreFile::open(path, &OpenOptions::default())?;
     let exe = match &options.exe {
         Some(exe) => exe.clone(),
-        None => core.exe_path().ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("{} does not say which executable wrote it", path.display()),
-            )
-            .hint("name the executable with --exe")
+        None => core.exe_path().map(existing).ok_or_else(|| {
+            let what = format!("{} does not say which executable wrote it", path.display());
+            Error::new(ErrorKind::NotFound, what).hint("name the executable with --exe")
         })?,
     };
-    let file = File::open(&exe).map_err(|why| {
-        Error::new(
-            ErrorKind::NotFound,
-            format!(
-                "cannot open {}, the executable of {}: {why}",
-                exe.display(),
-                path.display()
-            ),
-        )
-        .hint("name the executable, or a copy of it, with --exe")
-    })?;
+    let no_file = |why| {
+        let (exe, path) = (exe.display(), path.display());
+        let what = format!("cannot open {exe}, the executable of {path}: {why}");
+        Error::new(ErrorKind::NotFound, what)
+            .hint("name the executable, or a copy of it, with --exe")
+    };
+    let file = File::open(&exe).map_err(no_file)?;
+    let copy = file.try_clone().map_err(no_file)?;
     let mut diagnostics = core.diagnostics().to_vec();
     let binary = Runtime::open_binary(file).map_err(|why| Error::from(why).on(exe.display()))?;
     check(&core, &binary, options.force, &mut diagnostics)
@@ -48,11 +46,7 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
         // A program that is not position-independent lies where it was linked.
         None => Addr(binary.entry.0),
     };
-    let memory = WithExecutable {
-        core: &core,
-        binary: &binary,
-        bias: entry.0.wrapping_sub(binary.entry.0),
-    };
+    let core = with_executable(core, &binary, entry, copy).map_err(no_file)?;
     let failed = |why: Error| {
         let error = why.on(format!("{} with {}", path.display(), exe.display()));
         // A core that lacks something says so; that is the cause, most likely.
@@ -62,16 +56,19 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
         }
     };
     let runtime =
-        Runtime::load(Arc::clone(&binary), &memory, entry).map_err(|why| failed(why.into()))?;
+        Runtime::load(Arc::clone(&binary), &core, entry).map_err(|why| failed(why.into()))?;
     let runtime = Arc::new(runtime);
     let mut decoder = Decoder::new(Arc::clone(&runtime), options.limits);
     let decoded = decoder
-        .decode(&memory, core.threads(), options.wanted)
+        .decode(&core, core.threads(), options.wanted)
         .map_err(|why| failed(why.into()))?;
+    if let Some(why) = core.read_failure() {
+        diagnostics.push(format!("not all could be read: {why}"));
+    }
     diagnostics.extend(death(&core, &decoded.goroutines));
     diagnostics.extend(decoded.diagnostics);
     Ok(Snapshot {
-        captured_at: core.modified(),
+        captured_at: written,
         target: TargetInfo {
             kind: TargetKind::Core,
             pid: core.pid(),
@@ -98,22 +95,23 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
 /// Of which signal the program died, and where; `None` for one that was only copied.
 fn death(core: &CoreFile, goroutines: &[Arc<Goroutine>]) -> Option<String> {
     let signal = core.signal()?;
-    let name = match signal {
+    let name = match signal.number {
         3 => "SIGQUIT",
         4 => "SIGILL",
-        5 => "SIGTRAP",
         6 => "SIGABRT",
         7 => "SIGBUS",
         8 => "SIGFPE",
         11 => "SIGSEGV",
         31 => "SIGSYS",
+        // What gcore stopped the program with (SIGSTOP, SIGTRAP).
+        5 | 19 => return None,
         _ => "",
     };
     let name = match name {
-        "" => format!("signal {signal}"),
+        "" => format!("signal {}", signal.number),
         name => name.to_owned(),
     };
-    let thread = core.threads().first()?.tid;
+    let thread = signal.tid;
     let ran = goroutines.iter().find(|g| g.thread == Some(thread));
     let ran = ran.map_or(String::new(), |g| {
         format!(", which ran goroutine {}", g.goid)
@@ -121,6 +119,32 @@ fn death(core: &CoreFile, goroutines: &[Arc<Goroutine>]) -> Option<String> {
     Some(format!(
         "the program died of {name} in thread {thread}{ran}"
     ))
+}
+
+/// Without the kernel's mark for a file that has been removed, where that is one.
+fn existing(path: PathBuf) -> PathBuf {
+    let text = path.to_string_lossy();
+    match text.strip_suffix(" (deleted)") {
+        Some(name) if !path.exists() => PathBuf::from(name),
+        _ => path,
+    }
+}
+
+/// The core, with what it leaves out of the program's text and constants taken from the executable.
+fn with_executable(
+    core: CoreFile,
+    binary: &GoBinary,
+    entry: Addr,
+    file: File,
+) -> io::Result<CoreFile> {
+    let bias = entry.0.wrapping_sub(binary.entry.0);
+    let segments = binary.segments().iter().map(|segment| FileSegment {
+        at: Addr(segment.at.0.wrapping_add(bias)),
+        len: segment.size,
+        file_offset: segment.offset,
+        writable: segment.writable,
+    });
+    core.with_fallback(segments.collect(), file)
 }
 
 /// Whether the executable is the one that wrote the core.
@@ -137,7 +161,10 @@ fn check(
             Error::new(ErrorKind::Damaged, what).hint("name the right executable with --exe")
         );
     }
-    let ids = core.build_ids();
+    let ids = core
+        .executable()
+        .map(|exe| exe.build_ids)
+        .unwrap_or_default();
     if ids.differ(&binary.build_ids) {
         let what = format!(
             "the core was written by the build {ids}, the executable is the build {}",
@@ -158,21 +185,4 @@ fn check(
         );
     }
     Ok(())
-}
-
-/// A core, with what it leaves out of the program's text and constants taken from the executable.
-struct WithExecutable<'a> {
-    core: &'a CoreFile,
-    binary: &'a GoBinary,
-    /// Run-time address minus link-time address.
-    bias: u64,
-}
-
-impl ReadMemory for WithExecutable<'_> {
-    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
-        self.core.read(at, buf).or_else(|why| {
-            let link = LinkAddr(at.0.wrapping_sub(self.bias));
-            self.binary.read_constant(link, buf).ok_or(why)
-        })
-    }
 }

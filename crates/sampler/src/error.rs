@@ -106,13 +106,11 @@ impl From<StopError> for Error {
 impl From<CoreError> for Error {
     fn from(error: CoreError) -> Error {
         let kind = match &error {
-            CoreError::Io(why) if why.kind() == std::io::ErrorKind::PermissionDenied => {
-                ErrorKind::NotPermitted
-            }
-            CoreError::Io(_) => ErrorKind::NotFound,
-            CoreError::UnsupportedMachine(_) => ErrorKind::NotSupported,
-            CoreError::NotACore(_) | CoreError::Damaged(_) => ErrorKind::Damaged,
-            CoreError::NoRoom { .. } => ErrorKind::Internal,
+            CoreError::NotFound { .. } | CoreError::Io { .. } => ErrorKind::NotFound,
+            CoreError::NotPermitted { .. } => ErrorKind::NotPermitted,
+            CoreError::UnsupportedMachine { .. } => ErrorKind::NotSupported,
+            CoreError::NotACore { .. } | CoreError::Damaged { .. } => ErrorKind::Damaged,
+            _ => ErrorKind::Internal,
         };
         let no_room = matches!(error, CoreError::NoRoom { .. });
         let plain = Error::new(kind, error);
