@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("target", &["model"]),
     ("ptrace", &["model", "target", "nix"]),
+    ("corefile", &["model", "target"]),
     ("gobinary", &["model", "gimli", "object"]),
     ("goruntime", &["model", "target", "gobinary"]),
     ("report", &["model", "serde", "serde_json"]),
