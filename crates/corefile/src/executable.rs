@@ -58,19 +58,28 @@ impl Executable {
         };
         for notes in segments.iter().filter(|s| s.is_note()) {
             let from_first = notes.vaddr.wrapping_sub(first.vaddr);
-            found.read_notes(Addr(header.0.wrapping_add(from_first)), notes, read);
+            let start = Addr(header.0.wrapping_add(from_first));
+            found.read_notes(start, notes.filesz, notes.align, MOST_NOTES, read);
+            // Go's linker (1.24 to 1.27) puts a GNU build ID directly behind the Go one, but
+            // the program header that it writes has the Go one only.
+            let behind = notes.filesz.checked_next_multiple_of(4);
+            if found.go_build_id.is_some()
+                && found.gnu_build_id.is_none()
+                && let Some(behind) = behind.and_then(|len| start.checked_add(len))
+            {
+                found.read_notes(behind, MOST_BYTES, 4, 1, read);
+            }
         }
         Some(found)
     }
 
-    fn read_notes(&mut self, start: Addr, segment: &ProgramHeader, read: Read<'_>) {
+    fn read_notes(&mut self, start: Addr, len: u64, align: u64, mut most: usize, read: Read<'_>) {
         let at = |offset, buf: &mut [u8]| read(start.checked_add(offset)?, buf);
         let contents = |note: note::Note| {
-            let mut bytes = vec![0; usize::try_from(note.len.min(MOST_BYTES)).ok()?];
+            let mut bytes = vec![0; usize::try_from(note.len).ok()?];
             at(note.at, &mut bytes)?;
             Some(bytes)
         };
-        let mut budget = MOST_NOTES;
         let mut visit = |note: note::Note| {
             if note.len > MOST_BYTES {
                 return;
@@ -82,8 +91,8 @@ impl Executable {
                     contents(note).map(|id| String::from_utf8_lossy(&id).into_owned());
             }
         };
-        // A segment that ends early has said what it had.
-        let _ = note::walk(segment.filesz, segment.align, &mut budget, &at, &mut visit);
+        // Where the notes end too early, what came before that is what there is.
+        let _ = note::walk(len, align, &mut most, &at, &mut visit);
     }
 }
 

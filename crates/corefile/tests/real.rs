@@ -20,8 +20,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use corefile::{CoreFile, OpenOptions};
-use fixtures::matrix::Requirement;
-use fixtures::trials::{Failed, Trials};
+use fixtures::trials::Failed;
+use fixtures::{BuildOptions, Program, Requirement, Toolchain, Trials, build};
 use model::{Addr, Pid, Tid};
 use target::{ReadMemory, Registers, Target};
 use tempfile::TempDir;
@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         packed("gzip")
     });
     trials.once("packed::xz", &[Requirement::Program("xz")], || packed("xz"));
+    trials.for_each_go("core::has_the_build_ids", &[PLAIN], go_core);
     trials.run()
 }
 
@@ -377,6 +378,40 @@ fn qemu_core() -> Result<(), Failed> {
     assert_eq!(core.signal().unwrap().number, 4, "SIGILL");
     assert_eq!(core.exe_path(), Some(exe));
     assert_eq!(core.diagnostics(), &[] as &[String]);
+    Ok(())
+}
+
+/// The executable of a Go program is known by what is in its core.
+fn go_core(go: &Toolchain) -> Result<(), Failed> {
+    let exe = build(go, "crowd", &BuildOptions::default())?;
+    let dir = tempfile::tempdir()?;
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -c unlimited && exec \"$0\" -stall=false"])
+        .arg(&exe)
+        .env("GOTRACEBACK", "crash")
+        .current_dir(dir.path());
+    let mut program = Program::spawn(command)?;
+    let pid = program.pid();
+    let killed = Command::new("kill")
+        .args(["-ABRT", &pid.to_string()])
+        .status()?;
+    assert!(killed.success());
+    program.wait()?;
+    let core = open(&only_file(dir.path()));
+    assert_eq!(core.pid(), Some(Pid(i32::try_from(pid)?)));
+    assert_eq!(core.exe_path(), Some(exe.canonicalize()?));
+    assert_eq!(core.diagnostics(), &[] as &[String]);
+    let found = core.executable().unwrap();
+    let told = go.command().args(["tool", "buildid"]).arg(&exe).output()?;
+    let told = String::from_utf8_lossy(&told.stdout);
+    assert_eq!(found.go_build_id.as_deref(), Some(told.trim()));
+    // Since Go 1.24 there is a GNU one, too.
+    let bytes = fs::read(&exe)?;
+    let note = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0";
+    let at = bytes.windows(note.len()).position(|w| w == note);
+    let there = at.map(|at| bytes[at + note.len()..][..20].to_vec());
+    assert_eq!(found.gnu_build_id, there);
     Ok(())
 }
 

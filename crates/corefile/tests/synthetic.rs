@@ -297,11 +297,16 @@ fn without_a_list_of_files_the_executable_has_the_name_it_was_started_by() {
 }
 
 /// The first page of an executable with both build IDs, linked to run at 0x1000.
-fn first_page() -> Vec<u8> {
+fn first_page(together: bool) -> Vec<u8> {
     let mut gnu = Vec::new();
     note_into(&mut gnu, "GNU\0", 3, &[0xab; 20]);
     let mut go = Vec::new();
     note_into(&mut go, "Go\0\0", 4, b"action/content");
+    let go_len = go.len() as u64;
+    if together {
+        // As Go's linker does it: one segment, which has only the first of the two.
+        go.append(&mut gnu);
+    }
     let mut page = b"\x7fELF\x02\x01\x01".to_vec();
     page.resize(16, 0);
     page.extend(words([0x0001_003e_0003, 0x1100, 64, 0]));
@@ -316,15 +321,7 @@ fn first_page() -> Vec<u8> {
         gnu.len() as u64,
         gnu.len() as u64,
     );
-    program_header(
-        &mut page,
-        4,
-        R,
-        0xf00,
-        0x1f00,
-        go.len() as u64,
-        go.len() as u64,
-    );
+    program_header(&mut page, 4, R, 0xf00, 0x1f00, go_len, go_len);
     page.resize(0xe00, 0);
     page.extend(gnu);
     page.resize(0xf00, 0);
@@ -338,14 +335,14 @@ fn the_executable_is_known_by_its_first_page() {
     let base = 0x55_0000_0000;
     let with_auxv = Core::new(AMD64)
         .auxv(&[(3, base + 64), (9, base + 0x100)])
-        .load(base, RX, &first_page(), 0x8000);
+        .load(base, RX, &first_page(false), 0x8000);
     let with_files = Core::new(AMD64)
         .auxv(&[(9, base + 0x2100)])
         .files(&[
             (base, base + 0x1000, 0, "/srv/svc"),
             (base + 0x2000, base + 0x8000, 2, "/srv/svc"),
         ])
-        .load(base, RX, &first_page(), 0x8000);
+        .load(base, RX, &first_page(true), 0x8000);
     for core in [with_auxv, with_files] {
         let found = open(&core).executable().unwrap();
         assert_eq!(found.header, Addr(base));
@@ -365,7 +362,7 @@ fn the_executable_is_never_known_by_a_fallback() {
         file_offset: 0,
         writable: false,
     };
-    let exe = file(&first_page()).into_file();
+    let exe = file(&first_page(false)).into_file();
     let core = open(&core).with_fallback(vec![fallback], exe).unwrap();
     assert!(read(&core, 0x40_0000, 64).is_ok());
     assert_eq!(core.executable(), None);
