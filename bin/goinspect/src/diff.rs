@@ -1,13 +1,13 @@
 //! `goinspect diff`: what became of each goroutine.
 
 use model::Snapshot;
-use report::{Comparison, DiffOptions, Style, TracebackOptions, write_diff, write_diff_json};
+use report::{Comparison, DiffOptions, Dump, Style, parse_dump, write_diff, write_diff_json};
 use sampler::Wanted;
 
 use crate::args::{self, Common, DiffFormat};
 use crate::failure::Failure;
 use crate::snapshot::write_to;
-use crate::target::Given;
+use crate::target::{Given, read_text};
 
 /// Compares two targets.
 pub fn run(command: &args::Diff, common: &Common) -> Result<(), Failure> {
@@ -18,21 +18,22 @@ pub fn run(command: &args::Diff, common: &Common) -> Result<(), Failure> {
         ))
         .hint("save a snapshot first: goinspect snapshot PID -o FILE"));
     }
-    let is_dump = |given: &Given| matches!(given, Given::Dump(_));
-    // A text holds less than a snapshot: what is compared with it is reduced to the same.
-    let reduce = is_dump(&old) || is_dump(&new);
-    let take = |given: &Given| -> Result<Snapshot, Failure> {
+    let texts = [text(&old)?, text(&new)?];
+    let dumps = texts.each_ref().map(|text| text.as_deref().map(parse_dump));
+    let take = |given: &Given, other: &Option<Dump<'_>>| -> Result<Snapshot, Failure> {
         let wanted = Wanted {
             dead: common.all,
             ..Wanted::default()
         };
         let snapshot = given.snapshot(common, wanted)?;
-        match reduce && !is_dump(given) {
-            true => as_dump(&snapshot),
-            false => Ok(snapshot),
-        }
+        // A text holds less than a snapshot: what is compared with it is reduced to the same.
+        Ok(match (given, other) {
+            (Given::Dump(_), _) | (_, None) => snapshot,
+            (_, Some(dump)) => report::reduced(&snapshot, dump),
+        })
     };
-    let (old, new) = (take(&old)?, take(&new)?);
+    let [old_dump, new_dump] = &dumps;
+    let (old, new) = (take(&old, new_dump)?, take(&new, old_dump)?);
     let comparison = Comparison::new(&old, &new).named(&command.old, &command.new);
     write_to(
         command.output.as_deref(),
@@ -52,14 +53,10 @@ pub fn run(command: &args::Diff, common: &Common) -> Result<(), Failure> {
     )
 }
 
-/// What is left of a snapshot when it is written as a Go dump and read back.
-fn as_dump(snapshot: &Snapshot) -> Result<Snapshot, Failure> {
-    let mut text = Vec::new();
-    report::write_traceback(snapshot, &mut text, &TracebackOptions::default())
-        .map_err(|why| Failure::internal(format!("cannot write to memory: {why}")))?;
-    let dump = String::from_utf8_lossy(&text);
-    Ok(report::snapshot_of(
-        &report::parse_dump(&dump),
-        snapshot.captured_at,
-    ))
+/// The text of a dump; `None` for what is none.
+fn text(given: &Given) -> Result<Option<String>, Failure> {
+    match given {
+        Given::Dump(path) => read_text(path).map(Some),
+        Given::Process(_) | Given::Core(_) | Given::Saved(_) => Ok(None),
+    }
 }

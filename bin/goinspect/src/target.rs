@@ -90,10 +90,9 @@ impl Given {
                     .map_err(|why| Failure::damaged(format!("{}: {why}", path.display())))?
             }
             Given::Dump(path) => {
-                let bytes = std::fs::read(path).map_err(|why| unreadable(path, &why))?;
+                let text = read_text(path)?;
                 let taken = std::fs::metadata(path).and_then(|meta| meta.modified());
                 let taken = taken.map_err(|why| unreadable(path, &why))?;
-                let text = String::from_utf8_lossy(&bytes);
                 report::snapshot_of(&report::parse_dump(&text), taken)
             }
         };
@@ -102,6 +101,12 @@ impl Given {
         }
         Ok(snapshot)
     }
+}
+
+/// A text file; what is not UTF-8 in it is replaced.
+pub fn read_text(path: &Path) -> Result<String, Failure> {
+    let bytes = std::fs::read(path).map_err(|why| unreadable(path, &why))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn unreadable(path: &Path, why: &std::io::Error) -> Failure {

@@ -16,5 +16,6 @@ pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
 pub use read_json::{ReadJsonError, looks_like_snapshot, read_json};
 pub use summary::{SummaryOptions, write_summary};
 pub use traceback::{
-    Dump, Level, TracebackOptions, looks_like_dump, parse_dump, snapshot_of, write_traceback,
+    Dump, Level, TracebackOptions, looks_like_dump, parse_dump, reduced, snapshot_of,
+    write_traceback,
 };

@@ -13,6 +13,7 @@
 mod churn;
 mod core;
 mod damaged;
+mod diff;
 mod dump;
 mod errors;
 mod hostile;
@@ -72,6 +73,12 @@ fn main() -> ExitCode {
         "core::arm64_across_c",
         &[ARM64, C_FOR_ARM64],
         core::arm64_across_c,
+    );
+    trials.for_each_go("diff::what_stands_still", &[], diff::what_stands_still);
+    trials.for_each_go(
+        "diff::crash_text_and_core",
+        &[CORE_FILES],
+        diff::crash_text_and_core,
     );
     trials.for_each_go("core::another_build", &[CORE_FILES], core::another_build);
     trials.for_newest_go(

@@ -15,5 +15,5 @@ pub use block::{Ancestor, Block, Call, CreatedBy, FrameWords, HeaderLabels, Line
 pub use compose::{Level, compose};
 pub use names::name_for_print;
 pub use parse::{Dump, looks_like_dump, parse_dump};
-pub use snapshot::snapshot_of;
+pub use snapshot::{reduced, snapshot_of};
 pub use write::{TracebackOptions, write_traceback};

@@ -11,6 +11,7 @@ use model::{
 };
 
 use super::block::{Block, Call, CreatedBy, Line, MName};
+use super::compose::{Level, compose};
 use super::parse::Dump;
 
 /// The goroutines of a dump. Of a stack only the frames that Go shows by default are kept, and
@@ -63,6 +64,45 @@ pub fn snapshot_of(dump: &Dump<'_>, taken: SystemTime) -> Snapshot {
         traceback_labels: false,
         unreadable: Vec::new(),
         diagnostics: vec!["read from a text: runtime frames are left out, as Go does".to_owned()],
+    }
+}
+
+/// What a dump like `like` would hold of a snapshot, so that the two can be compared: each
+/// goroutine at the level at which it stands there, long stacks without their middle.
+pub fn reduced(snapshot: &Snapshot, like: &Dump<'_>) -> Snapshot {
+    let level_of = |block: &Block<'_>| {
+        let has_words = |line: &Line<'_>| matches!(line, Line::Call(call) if call.words.is_some());
+        match block.lines.iter().any(has_words) {
+            true => Level::System,
+            false => Level::All,
+        }
+    };
+    let mut levels: BTreeMap<u64, Level> = BTreeMap::new();
+    for block in &like.blocks {
+        let level = levels.entry(block.goid).or_default();
+        if level_of(block) == Level::System {
+            *level = Level::System;
+        }
+    }
+    let everything = levels.values().all(|&level| level == Level::System);
+    let otherwise = if everything {
+        Level::System
+    } else {
+        Level::All
+    };
+    let blocks = snapshot.goroutines.iter().filter_map(|g| {
+        let level = levels.get(&g.goid.0).copied();
+        let is_told = level.is_some() || !g.system || everything;
+        is_told.then(|| compose(snapshot, g, level.unwrap_or(otherwise), true))
+    });
+    let dump = Dump {
+        preamble: Vec::new(),
+        blocks: blocks.collect(),
+    };
+    Snapshot {
+        target: snapshot.target.clone(),
+        build: snapshot.build.clone(),
+        ..snapshot_of(&dump, snapshot.captured_at)
     }
 }
 
