@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use model::{Addr, Pid, Tid};
 use nix::errno::Errno;
@@ -131,15 +132,26 @@ impl ReadMemory for Process {
 }
 
 impl Inner {
+    /// How long a program may take to end, or to become another, once its address space is gone.
+    const ON_ITS_WAY: Duration = Duration::from_secs(1);
+
     pub(crate) fn presence(&self) -> Presence {
         if self.memory.is_there() {
             return Presence::Same;
         }
         // The address space that was opened is no more. A program that took its place would
         // have an executable; what ends has given it back before it becomes a zombie.
-        match self.dir.metadata("exe") {
-            Ok(_) => Presence::Replaced,
-            Err(_) => Presence::Exited,
+        let began = Instant::now();
+        loop {
+            if self.dir.metadata("exe").is_ok() {
+                return Presence::Replaced;
+            }
+            // It may be on its way out, or from one program to the next.
+            let on_its_way = self.dir.stat(None).is_ok_and(|stat| !stat.has_ended());
+            if !on_its_way || began.elapsed() > Self::ON_ITS_WAY {
+                return Presence::Exited;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -122,7 +122,13 @@ impl<'p> Stopped<'p> {
             }
             Err(error) => {
                 tracer.finish();
-                Err(error)
+                // That all threads have ended is true of a program that was replaced, too.
+                Err(match error {
+                    StopError::Exited { pid } if process.presence() == Presence::Replaced => {
+                        StopError::Replaced { pid }
+                    }
+                    error => error,
+                })
             }
         }
     }
