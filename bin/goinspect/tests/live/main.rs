@@ -14,7 +14,6 @@ mod churn;
 mod core;
 mod damaged;
 mod diff;
-mod dump;
 mod errors;
 mod hostile;
 mod process;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
+use report::traceback::{Block, Line};
 use serde_json::Value;
 
-use crate::dump::{Dumped, Line, parse};
 use crate::process::runs_freely;
 use crate::run::{goinspect, snapshot};
+use crate::traceback::read_back;
 
 fn start(go: &Toolchain) -> Result<Program, Failed> {
     Ok(Program::start(
@@ -148,7 +149,7 @@ fn equals_own_stacks(mut zoo: Program) -> Result<(), Failed> {
         .filter_map(Value::as_u64)
         .collect();
     let own = own(&taken);
-    let dumped = parse(&text);
+    let dumped = read_back(&text)?.blocks;
     let mut wrong = Vec::new();
     for d in &dumped {
         let Some(&g) = own.get(&d.goid) else {
@@ -166,14 +167,20 @@ fn equals_own_stacks(mut zoo: Program) -> Result<(), Failed> {
             .state
             .strip_suffix(" (durable)")
             .filter(|_| !state.ends_with("(durable)"))
-            .unwrap_or(&d.state);
+            .unwrap_or(&d.state)
+            .trim_end_matches(" (scan)");
         if !moves && state != printed {
             complain(format!("the snapshot says {state}"));
         }
         if d.locked != (g["lockedToThread"] == true) {
             complain("locked to thread, or not".into());
         }
-        compare_stacks(d, g, d.goid == control, moves, &mut complain);
+        // On a busy machine the thread that spins may get no processor to stop on. Then the
+        // snapshot says so.
+        let unseen = spinning.contains(&d.goid) && taken["capture"]["consistent"] == false;
+        if !unseen {
+            compare_stacks(d, g, d.goid == control, moves, &mut complain);
+        }
         compare_creators(d, g, &mut complain);
     }
     let known: Vec<u64> = dumped.iter().map(|d| d.goid).collect();
@@ -219,7 +226,7 @@ fn equals_own_stacks(mut zoo: Program) -> Result<(), Failed> {
 }
 
 fn compare_stacks(
-    d: &Dumped,
+    d: &Block<'_>,
     g: &Value,
     is_control: bool,
     moves: bool,
@@ -232,8 +239,8 @@ fn compare_stacks(
     if is_control {
         // Its beginning is the same, its end is not.
         let last = d.lines.last().map(|line| match line {
-            Line::Call { function, .. } => function.as_str(),
-            Line::Elided(_) => "",
+            Line::Call(call) => &*call.name,
+            _ => "",
         });
         if shown.last().map(|s| s.function.as_str()) != last {
             complain(format!("begins with {:?}, not {last:?}", shown.last()));
@@ -243,25 +250,25 @@ fn compare_stacks(
     let mut at = 0;
     for line in &d.lines {
         match line {
-            Line::Elided(frames) => at += frames,
-            Line::Call {
-                function,
-                file,
-                line,
-                inlined,
-            } => {
+            Line::Elided(frames) => at += *frames as usize,
+            Line::Call(call) => {
                 let Some(s) = shown.get(at) else {
-                    complain(format!("frame {at} ({function}) is missing"));
+                    complain(format!("frame {at} ({}) is missing", call.name));
                     return;
                 };
-                let same_line = moves || s.line == *line;
-                if (&s.function, &s.file, s.inlined) != (function, file, *inlined) || !same_line {
-                    complain(format!(
-                        "frame {at} is {s:?}, not {function} {file}:{line} inlined: {inlined}"
-                    ));
+                let same_line = moves || s.line == u64::from(call.line);
+                let inlined = call.offset.is_none() && call.args == "...";
+                if (&*s.function, &*s.file, s.inlined) != (&*call.name, &*call.file, inlined)
+                    || !same_line
+                {
+                    complain(format!("frame {at} is {s:?}, not {call:?}"));
                     return;
                 }
                 at += 1;
+            }
+            other => {
+                complain(format!("an unknown line: {other:?}"));
+                return;
             }
         }
     }
@@ -274,7 +281,7 @@ fn compare_stacks(
     }
 }
 
-fn compare_creators(d: &Dumped, g: &Value, complain: &mut impl FnMut(String)) {
+fn compare_creators(d: &Block<'_>, g: &Value, complain: &mut impl FnMut(String)) {
     let Some(created) = &d.created_by else {
         return;
     };
@@ -287,9 +294,9 @@ fn compare_creators(d: &Dumped, g: &Value, complain: &mut impl FnMut(String)) {
         g["parentGoid"].as_u64(),
     );
     let expected = (
-        Some(created.function.as_str()),
-        Some(created.file.as_str()),
-        Some(created.line),
+        Some(&*created.name),
+        Some(&*created.file),
+        Some(u64::from(created.line)),
         created.goid,
     );
     if found != expected {
