@@ -5,6 +5,7 @@ use model::{Addr, Status};
 use rustc_hash::FxHashSet;
 use target::{CapturedMemory, ReadError, ReadMemory, Target, Thread};
 
+use crate::ancestors;
 use crate::bubble;
 use crate::error::CaptureError;
 use crate::labels::{self, LabelError};
@@ -121,6 +122,7 @@ pub fn capture(
     ranges.clear();
     let mut labels = FxHashSet::default();
     let mut bubbles = FxHashSet::default();
+    let mut ancestries = FxHashSet::default();
     let mut total = 0u64;
     let mut left_out = 0usize;
     for &at in &gs {
@@ -136,6 +138,9 @@ pub fn capture(
         }
         if !g.labels.is_null() {
             labels.insert(g.labels);
+        }
+        if !g.ancestors.is_null() {
+            ancestries.insert(g.ancestors);
         }
         if !g.bubble.is_null() {
             bubbles.insert(g.bubble);
@@ -192,6 +197,9 @@ pub fn capture(
     );
     follow(&mut memory, target, limits, bubbles, |memory, at| {
         bubble::id(memory, runtime, at).err()
+    });
+    follow(&mut memory, target, limits, ancestries, |memory, at| {
+        ancestors::read(memory, runtime, at).err()
     });
     let _ = memory.take_misses();
     Ok(Capture {

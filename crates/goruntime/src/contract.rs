@@ -115,6 +115,8 @@ contract! {
         bubble: "bubble" optional;
         /// What bubbles were called in Go 1.24.
         sync_group: "syncGroup" optional;
+        /// Those who created it, if the program keeps them.
+        ancestors: "ancestors" optional;
         /// Whether it is running a cleanup. Since Go 1.25; before, there were no cleanup goroutines.
         running_cleanups: "runningCleanups" optional;
     }
@@ -167,6 +169,18 @@ contract! {
         root: "root";
     }
 
+    /// One who created a goroutine, or created who did (`runtime/runtime2.go`).
+    AncestorInfo = "runtime.ancestorInfo" {
+        /// Where its program counters are.
+        pcs: "pcs.array";
+        /// How many there are.
+        pcs_len: "pcs.len";
+        /// Its ID.
+        goid: "goid";
+        /// Return address of the call that created it.
+        gopc: "gopc";
+    }
+
     /// A setting of `GODEBUG` (`runtime/runtime1.go`).
     DbgVar = "runtime.dbgVar" {
         /// Address of its name.
@@ -193,12 +207,13 @@ contract! {
 }
 
 /// Structs that only some Go versions have: [`Hmap`] is needed for pprof labels before Go 1.24,
-/// [`Bubble`], [`SyncGroup`] and [`DbgVar`] for what headers of tracebacks say since.
+/// [`Bubble`], [`SyncGroup`], [`DbgVar`] and [`AncestorInfo`] for what tracebacks say beside the frames.
 pub const OPTIONAL_STRUCTS: &[&str] = &[
     "runtime.hmap",
     "runtime.synctestBubble",
     "runtime.synctestGroup",
     "runtime.dbgVar",
+    "runtime.ancestorInfo",
 ];
 
 /// A variable of the runtime that is relied on.

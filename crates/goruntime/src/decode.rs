@@ -4,11 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use model::{
-    Addr, Goid, Goroutine, Labels, M, StackBounds, StackEnd, Status, Traceback, Trust, Unreadable,
+    Addr, Ancestor, Goid, Goroutine, Labels, M, StackBounds, StackEnd, Status, Traceback, Trust,
+    Unreadable,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
-use target::{CapturedMemory, ReadMemory, Registers, Thread};
+use target::{CapturedMemory, ReadError, ReadMemory, Registers, Thread};
 
+use crate::ancestors::{self, RawAncestor};
 use crate::bubble;
 use crate::capture::{list_gs, read_g_addresses};
 use crate::error::CaptureError;
@@ -184,7 +186,7 @@ impl Sample<'_> {
         } else {
             self.stack(at, g, m, &mut notes)
         };
-        let traceback = self.traceback(g, status);
+        let traceback = self.traceback(g, status, &mut notes);
         let symbolizer = &mut self.decoder.symbolizer;
         Ok(Goroutine {
             goid: Goid(g.goid),
@@ -210,14 +212,49 @@ impl Sample<'_> {
     }
 
     /// What Go's own traceback tells beyond; the places are those of the last walk.
-    fn traceback(&mut self, g: &RawG, status: Status) -> Traceback {
+    fn traceback(&mut self, g: &RawG, status: Status, notes: &mut Vec<String>) -> Traceback {
+        let ancestors = self.ancestors(g.ancestors).unwrap_or_else(|why| {
+            notes.push(format!("those who created it cannot be read: {why}"));
+            Vec::new()
+        });
         let m = self.machine.by_addr.get(&g.m);
         Traceback {
             m: m.map(MThread::reference),
             scan: g.is_scanned(),
             bubble: bubble::read(self.mem, self.runtime, g, status),
+            ancestors,
             places: std::mem::take(&mut self.places).into(),
         }
+    }
+
+    fn ancestors(&mut self, at: Addr) -> Result<Vec<Ancestor>, ReadError> {
+        if at.is_null() {
+            return Ok(Vec::new());
+        }
+        let module = &self.runtime.module;
+        let Decoder {
+            stacks, symbolizer, ..
+        } = &mut *self.decoder;
+        let ancestor = |raw: RawAncestor| {
+            // Go looks these up as they are, though they are return addresses.
+            let physical: Vec<PhysicalFrame> = raw
+                .pcs
+                .iter()
+                .map(|&pc| PhysicalFrame {
+                    pc,
+                    lookup: pc,
+                    trust: Trust::Exact,
+                })
+                .collect();
+            Ancestor {
+                goid: Goid(raw.goid),
+                frames: stacks.share(module, symbolizer, &physical),
+                cut: raw.pcs.len() >= ancestors::MAX_PCS as usize,
+                gopc: (!raw.gopc.is_null()).then(|| symbolizer.call_site(module, raw.gopc)),
+            }
+        };
+        let raw = ancestors::read(self.mem, self.runtime, at)?;
+        Ok(raw.into_iter().map(ancestor).collect())
     }
 
     fn waitreason(&self, index: u64, notes: &mut Vec<String>) -> Option<Arc<str>> {
@@ -374,7 +411,7 @@ impl Sample<'_> {
         let (status, traceback) = match &raw {
             Some(g) => {
                 let status = g.status().unwrap_or(Status::Idle);
-                (status, self.traceback(g, status))
+                (status, self.traceback(g, status, &mut notes))
             }
             None => (Status::Idle, Traceback::default()),
         };

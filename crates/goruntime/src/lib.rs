@@ -5,6 +5,7 @@
 //! [`Decoder::decode`] after it. Decoding reads any [`target::ReadMemory`], so a capture and a core file are decoded
 //! by the same code.
 
+mod ancestors;
 mod bubble;
 mod capture;
 pub mod contract;

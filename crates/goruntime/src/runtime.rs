@@ -6,7 +6,7 @@ use gobinary::{GoBinary, GoVersion, Wanted};
 use model::{Addr, LinkAddr};
 use target::ReadMemory;
 
-use crate::contract::{self, Bubble, DbgVar, G, Hmap, M, Moduledata, SyncGroup};
+use crate::contract::{self, AncestorInfo, Bubble, DbgVar, G, Hmap, M, Moduledata, SyncGroup};
 use crate::error::LoadError;
 use crate::labels::LabelLayout;
 use crate::limits::Limits;
@@ -23,6 +23,7 @@ pub struct Runtime {
     pub(crate) hmap: Option<Hmap>,
     pub(crate) bubble: Option<Bubble>,
     pub(crate) sync_group: Option<SyncGroup>,
+    pub(crate) ancestor_info: Option<AncestorInfo>,
     pub(crate) allglen: Addr,
     pub(crate) allgptr: Addr,
     pub(crate) allm: Addr,
@@ -87,6 +88,7 @@ impl Runtime {
             hmap: Hmap::resolve(&binary.types).ok(),
             bubble: Bubble::resolve(&binary.types).ok(),
             sync_group: SyncGroup::resolve(&binary.types).ok(),
+            ancestor_info: AncestorInfo::resolve(&binary.types).ok(),
             idle_in_synctest: load_idle_in_synctest(&binary, mem, bias),
             traceback_labels: variable(contract::DBGVARS)
                 .ok()

@@ -30,6 +30,7 @@ pub(crate) struct RawG {
     pub startpc: Addr,
     pub labels: Addr,
     pub running_cleanups: bool,
+    pub ancestors: Addr,
     /// The bubble or, in Go 1.24, the group.
     pub bubble: Addr,
 }
@@ -60,6 +61,7 @@ impl RawG {
             startpc: addr(layout.startpc)?,
             labels: addr(layout.labels)?,
             running_cleanups: optional(layout.running_cleanups).unwrap_or(0) != 0,
+            ancestors: optional(layout.ancestors).map_or(Addr(0), Addr),
             bubble: optional(layout.bubble)
                 .or(optional(layout.sync_group))
                 .map_or(Addr(0), Addr),

@@ -101,6 +101,7 @@ fn optional_parts(go: &Toolchain) -> Result<(), Failed> {
         since(24) && !since(25)
     );
     assert!(has("runtime.dbgVar", "atomic"));
+    assert!(has("runtime.g", "ancestors") && has("runtime.ancestorInfo", "goid"));
     for variable in VARIABLES {
         let expected = variable.name != IS_IDLE_IN_SYNCTEST || since(24);
         let found = binary.variable(variable.name).is_ok();

@@ -36,5 +36,5 @@ pub use snapshot::{
     BuildInfo, CaptureInfo, LayoutSource, Snapshot, SymbolSource, TargetInfo, TargetKind,
     Unreadable,
 };
-pub use traceback::{Arg, Bubble, FramePlace, M, MRef, Traceback};
+pub use traceback::{Ancestor, Arg, Bubble, FramePlace, M, MRef, Traceback};
 pub use version::{Dialect, GoVersion, LabelPlace};

@@ -1,7 +1,8 @@
 //! What Go's own traceback tells of a goroutine beyond what a snapshot always holds.
 
-use crate::{Addr, Goid, Goroutine, Tid};
 use std::sync::Arc;
+
+use crate::{Addr, Frame, Goid, Goroutine, Site, Tid};
 
 /// What a traceback's header and frames say more of a goroutine.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -12,9 +13,26 @@ pub struct Traceback {
     pub scan: bool,
     /// The synctest bubble it lives in.
     pub bubble: Option<Bubble>,
+    /// Those who created it, the parent first, if the program keeps them
+    /// (`GODEBUG=tracebackancestors=N`).
+    pub ancestors: Vec<Ancestor>,
     /// Where its frames lie, one for each frame that is not inlined, in the same order.
     /// Empty unless it was asked for.
     pub places: Box<[FramePlace]>,
+}
+
+/// A goroutine that created another one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ancestor {
+    /// Its ID.
+    pub goid: Goid,
+    /// Its calls when it executed the `go` statement, innermost first. Go keeps fifty at most, and
+    /// for an inlined call all that it was inlined into once more.
+    pub frames: Arc<[Frame]>,
+    /// Whether there may have been more calls than Go keeps.
+    pub cut: bool,
+    /// The `go` statement that created it.
+    pub gopc: Option<Site>,
 }
 
 /// An M by its number and its address.

@@ -56,6 +56,11 @@ fn main() -> ExitCode {
         traceback::equals_the_runtimes_text,
     );
     trials.for_each_go(
+        "traceback::equals_it_with_ancestors",
+        &[],
+        traceback::equals_it_with_ancestors,
+    );
+    trials.for_each_go(
         "core::equals_the_runtime's_text_from_gcore",
         GCORE,
         traceback::equals_it_from_gcore,

@@ -21,6 +21,20 @@ pub fn equals_the_runtimes_text(go: &Toolchain) -> Result<(), Failed> {
     equal(go, &String::from_utf8(output.stdout)?, &theirs, &moving)
 }
 
+/// The same of a program that keeps the stacks of those who created its goroutines.
+pub fn equals_it_with_ancestors(go: &Toolchain) -> Result<(), Failed> {
+    let mut command = Command::new(build(go, "zoo", &BuildOptions::default())?);
+    command.env("GODEBUG", "tracebackancestors=3");
+    let mut zoo = Program::spawn(command)?;
+    let moving = moving(&mut zoo)?;
+    let pid = zoo.pid().to_string();
+    let output = goinspect(&["snapshot", &pid, "--format", "traceback", "--elide"]);
+    let theirs = zoo.stack()?;
+    zoo.quit()?;
+    assert!(theirs.contains("[originating from goroutine 1]:"));
+    equal(go, &String::from_utf8(output.stdout)?, &theirs, &moving)
+}
+
 /// From a core that gdb wrote of the running program.
 pub fn equals_it_from_gcore(go: &Toolchain) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;

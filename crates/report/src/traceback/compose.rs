@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use model::{
-    Arg, Dialect, Escaped, Frame, FramePlace, Goid, Goroutine, LabelPlace, Snapshot, Status,
+    Arg, Dialect, Escaped, Frame, FramePlace, Goid, Goroutine, LabelPlace, Site, Snapshot, Status,
     is_name_shown_by_go, shown_by_go,
 };
 
-use super::block::{Block, Call, CreatedBy, FrameWords, HeaderLabels, Line, MName};
+use super::block::{Ancestor, Block, Call, CreatedBy, FrameWords, HeaderLabels, Line, MName};
 use super::names::name_for_print;
 
 /// How much a traceback tells: the levels of `GOTRACEBACK`.
@@ -55,8 +55,46 @@ pub fn compose<'a>(
             .map(|bubble| (Cow::Borrowed(dialect.bubble), bubble.id)),
         labels: labels(snapshot, g, dialect),
         lines: lines(g, level, elide, dialect),
-        created_by: created_by(g, level, dialect),
-        ancestors: Vec::new(),
+        created_by: creator(g.goid, g.gopc.as_ref(), g.parent_goid, level, dialect),
+        ancestors: traceback
+            .ancestors
+            .iter()
+            .map(|a| ancestor(a, level, dialect))
+            .collect(),
+    }
+}
+
+/// `printAncestorTraceback`.
+fn ancestor<'a>(a: &'a model::Ancestor, level: Level, dialect: &Dialect) -> Ancestor<'a> {
+    let is_shown = |frame: &Frame, innermost| {
+        level == Level::System || is_name_shown_by_go(&frame.function.name, innermost, dialect)
+    };
+    let mut lines = Vec::new();
+    // A program counter stands for the calls up to the next one that is not inlined: the
+    // innermost is printed, the physical one says whether.
+    let calls = a.frames.split_inclusive(|frame| !frame.inlined);
+    for (i, calls) in calls.enumerate() {
+        if let (Some(call), Some(physical)) = (calls.first(), calls.last())
+            && is_shown(physical, i == 0)
+        {
+            lines.push(Line::Call(Call {
+                name: name_for_print(&call.function.name, dialect),
+                args: Cow::Borrowed("..."),
+                file: Escaped(&call.file).text(),
+                line: call.line,
+                offset: offset(call.pc.0, call.function.entry.0),
+                words: None,
+            }));
+        }
+    }
+    if a.cut {
+        lines.push(Line::Other(Cow::Borrowed("...additional frames elided...")));
+    }
+    Ancestor {
+        goid: a.goid.0,
+        lines,
+        // Who that was is told next.
+        created_by: creator(a.goid, a.gopc.as_ref(), None, level, dialect),
     }
 }
 
@@ -191,15 +229,21 @@ fn arguments(args: &[Arg]) -> String {
 }
 
 /// `printcreatedby`.
-fn created_by<'a>(g: &'a Goroutine, level: Level, dialect: &Dialect) -> Option<CreatedBy<'a>> {
-    let site = g.gopc.as_ref().filter(|_| g.goid != Goid(1))?;
+fn creator<'a>(
+    goid: Goid,
+    gopc: Option<&'a Site>,
+    parent: Option<Goid>,
+    level: Level,
+    dialect: &Dialect,
+) -> Option<CreatedBy<'a>> {
+    let site = gopc.filter(|_| goid != Goid(1))?;
     let function = site.function.as_ref()?;
     if level == Level::All && !is_name_shown_by_go(&function.name, false, dialect) {
         return None;
     }
     Some(CreatedBy {
         name: name_for_print(&function.name, dialect),
-        goid: g.parent_goid.map(|goid| goid.0),
+        goid: parent.map(|goid| goid.0),
         file: Escaped(&site.file).text(),
         line: site.line,
         offset: offset(site.pc.0, function.entry.0),
