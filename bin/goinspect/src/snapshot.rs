@@ -17,9 +17,11 @@ pub fn run(command: &args::Snapshot, common: &Common) -> Result<(), Failure> {
     let wanted = wanted(command.format, &command.output, common);
     let snapshot = Given::parse(&command.target)?.snapshot(common, wanted)?;
     if common.verbose {
-        let pause = snapshot.capture.pause.unwrap_or_default();
+        if let Some(pause) = snapshot.capture.pause {
+            tell(format_args!("the process was stopped for {pause:.1?}"));
+        }
         tell(format_args!(
-            "the process was stopped for {pause:.1?}; {} bytes were read",
+            "{} bytes were read",
             snapshot.capture.bytes_read
         ));
     }
