@@ -57,7 +57,10 @@ pub fn show(given: &Given, common: &Common) -> Result<(), Failure> {
         ..common.clone()
     };
     let only = given.snapshot(&unfiltered, wanted(common))?;
-    let (screen, events, _asked) = Screen::new(&only, Duration::MAX, common)?;
+    let (mut screen, events, _asked) = Screen::new(&only, Duration::MAX, common)?;
+    if screen.options.title.is_empty() {
+        screen.options.title = given.file_name();
+    }
     let what = given.what();
     let _ = events.send(FeedEvent::Snapshot(Arc::new(only)));
     let _ = events.send(FeedEvent::Ended {

@@ -79,6 +79,15 @@ impl Given {
         }
     }
 
+    /// The file's name; empty for a process.
+    pub fn file_name(&self) -> String {
+        let path = match self {
+            Given::Process(_) => None,
+            Given::Core(path) | Given::Saved(path) | Given::Dump(path) => path.file_name(),
+        };
+        path.map_or(String::new(), |name| name.to_string_lossy().into_owned())
+    }
+
     /// One snapshot of it, filtered as asked.
     pub fn snapshot(&self, common: &Common, wanted: Wanted) -> Result<Snapshot, Failure> {
         let mut snapshot = match self {
