@@ -143,6 +143,10 @@ pub struct Common {
     /// The executable of the process or core, when it cannot be found or lacks debug information.
     #[arg(long, global = true, value_name = "BIN")]
     pub exe: Option<PathBuf>,
+    /// The file that has the debug information of a stripped executable; it is looked for
+    /// where debuggers look, too.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub debug_file: Option<PathBuf>,
     /// Use the executable even if it is not the one that wrote the core.
     #[arg(long, global = true)]
     pub force: bool,

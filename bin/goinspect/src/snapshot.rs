@@ -93,6 +93,7 @@ pub fn write_to(
 pub fn options(common: &Common, wanted: Wanted) -> Options {
     Options {
         exe: common.exe.clone(),
+        debug_file: common.debug_file.clone(),
         force: common.force,
         wanted,
         ..Options::default()

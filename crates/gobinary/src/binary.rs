@@ -42,8 +42,23 @@ pub struct GoBinary {
     pub pclntab: Pclntab,
     /// Where pclntab is.
     pub pclntab_at: LinkAddr,
+    /// Where the types and the addresses of variables come from.
+    pub debug_info: DebugInfo,
+    /// The name that the executable gives its debug file (`.gnu_debuglink`).
+    pub debug_link: Option<Vec<u8>>,
     variables: FxHashMap<String, Variable>,
     image: Image,
+}
+
+/// Where debug information comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DebugInfo {
+    /// The executable has its own.
+    Own,
+    /// A file of its own has it ([`GoBinary::use_debug_file`]).
+    Separate,
+    /// There is none: the executable was stripped.
+    None,
 }
 
 impl GoBinary {
@@ -63,10 +78,16 @@ impl GoBinary {
             .filter(|v| *v >= GoVersion::OLDEST)
             .ok_or_else(|| BinaryError::UnsupportedVersion(build.go_version.clone()))?;
         let (pclntab_at, pclntab) = read_pclntab(&elf)?;
+        let types = read_types(&elf, wanted.types)?;
         Ok(GoBinary {
             arch: elf.arch(),
             version,
-            types: read_types(&elf, wanted.types)?,
+            debug_info: match &types {
+                Some(_) => DebugInfo::Own,
+                None => DebugInfo::None,
+            },
+            types: types.unwrap_or_default(),
+            debug_link: elf.debug_link(),
             build_ids: elf.build_ids()?,
             entry: elf.entry(),
             pclntab,
@@ -78,6 +99,36 @@ impl GoBinary {
             },
             build,
         })
+    }
+
+    /// Whether its types or its symbols are missing.
+    pub fn is_stripped(&self) -> bool {
+        self.debug_info == DebugInfo::None || self.variables.is_empty()
+    }
+
+    /// Takes types and variables from a debug file (`objcopy --only-keep-debug`), or from an unstripped
+    /// copy. Its build IDs must not be others; unless `trusted`, they must be known.
+    pub fn use_debug_file(
+        &mut self,
+        file: File,
+        wanted: Wanted<'_>,
+        trusted: bool,
+    ) -> Result<(), BinaryError> {
+        let cache = ReadCache::new(file);
+        let elf = Elf::parse(&cache)?;
+        let ids = elf.build_ids()?;
+        let compared = self.build_ids.gnu.is_some() && ids.gnu.is_some()
+            || self.build_ids.go.is_some() && ids.go.is_some();
+        if ids.differ(&self.build_ids) || !compared && !trusted {
+            return Err(BinaryError::ForeignDebugFile {
+                executable: Box::new(self.build_ids.clone()),
+                debug_file: Box::new(ids),
+            });
+        }
+        self.types = read_types(&elf, wanted.types)?.ok_or(BinaryError::NoDebugInfo)?;
+        self.variables = elf.symbols(wanted.variables);
+        self.debug_info = DebugInfo::Separate;
+        Ok(())
     }
 
     /// Where a wanted variable is.
@@ -138,7 +189,8 @@ fn read_pclntab(elf: &Elf<'_>) -> Result<(LinkAddr, Pclntab), BinaryError> {
     Err(BinaryError::damaged("it has no section .gopclntab"))
 }
 
-fn read_types(elf: &Elf<'_>, wanted: &[&str]) -> Result<TypeTable, BinaryError> {
+/// `None` where there is no debug information.
+fn read_types(elf: &Elf<'_>, wanted: &[&str]) -> Result<Option<TypeTable>, BinaryError> {
     let mut sections = FxHashMap::default();
     for name in [
         ".debug_info",
@@ -152,8 +204,10 @@ fn read_types(elf: &Elf<'_>, wanted: &[&str]) -> Result<TypeTable, BinaryError> 
         sections.insert(name, elf.section(name)?.unwrap_or_default());
     }
     if sections.get(".debug_info").is_none_or(Vec::is_empty) {
-        return Err(BinaryError::NoDebugInfo);
+        return Ok(None);
     }
     let section = |name: &str| sections.get(name).map_or(&[][..], Vec::as_slice);
-    dwarf::read_types(section, wanted).map_err(|e| BinaryError::damaged(format!("DWARF: {e}")))
+    dwarf::read_types(section, wanted)
+        .map(Some)
+        .map_err(|e| BinaryError::damaged(format!("DWARF: {e}")))
 }

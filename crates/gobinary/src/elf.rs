@@ -80,6 +80,12 @@ impl<'c> Elf<'c> {
             .map(|s| LinkAddr(s.address()))
     }
 
+    /// The name of the file that has the debug information, where `objcopy --add-gnu-debuglink` left one.
+    pub(crate) fn debug_link(&self) -> Option<Vec<u8>> {
+        let (name, _) = self.file.gnu_debuglink().ok().flatten()?;
+        Some(name.to_vec())
+    }
+
     /// What the file holds for `len` bytes from `at` on.
     pub(crate) fn bytes(&self, at: LinkAddr, len: u64) -> Option<&'c [u8]> {
         let mut segments = self.file.segments();

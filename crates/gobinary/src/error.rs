@@ -2,6 +2,8 @@
 
 use std::io;
 
+use model::BuildIds;
+
 use crate::GoVersion;
 
 /// Why an executable could not be used.
@@ -31,6 +33,14 @@ pub enum BinaryError {
     /// There is no symbol table to take the addresses of the runtime's variables from.
     #[error("the executable has no symbol for {0}")]
     NoSymbol(String),
+    /// A separate debug file is that of another program.
+    #[error("it belongs to the build {debug_file}, and the executable is the build {executable}")]
+    ForeignDebugFile {
+        /// What the executable says.
+        executable: Box<BuildIds>,
+        /// What the debug file says.
+        debug_file: Box<BuildIds>,
+    },
     /// Some part of it contradicts itself.
     #[error("the executable is damaged: {0}")]
     Damaged(String),

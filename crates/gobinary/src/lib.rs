@@ -16,7 +16,7 @@ mod pclntab;
 mod types;
 
 pub use arguments::ArgPiece;
-pub use binary::{GoBinary, Wanted};
+pub use binary::{DebugInfo, GoBinary, Wanted};
 pub use buildinfo::BuildInfo;
 pub use elf::{Segment, Variable};
 pub use error::BinaryError;

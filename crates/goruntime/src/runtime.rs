@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gobinary::{GoBinary, GoVersion, Wanted};
+use gobinary::{DebugInfo, GoBinary, GoVersion, Wanted};
 use model::{Addr, LinkAddr};
 use target::ReadMemory;
 
@@ -44,16 +44,19 @@ const MAX_SETTINGS: u64 = 512;
 const MAX_NAME: usize = 64;
 
 impl Runtime {
-    /// What has to be looked for in an executable.
+    /// What has to be looked for in an executable. One that was stripped is opened, too
+    /// ([`GoBinary::debug_info`]).
     pub fn open_binary(file: std::fs::File) -> Result<GoBinary, gobinary::BinaryError> {
-        let variables: Vec<&str> = contract::VARIABLES.iter().map(|v| v.name).collect();
-        GoBinary::open(
-            file,
-            Wanted {
-                types: contract::STRUCTS,
-                variables: &variables,
-            },
-        )
+        with_wanted(|wanted| GoBinary::open(file, wanted))
+    }
+
+    /// The same in a separate debug file; unless `trusted`, it must be known to be the right one.
+    pub fn use_debug_file(
+        binary: &mut GoBinary,
+        file: std::fs::File,
+        trusted: bool,
+    ) -> Result<(), gobinary::BinaryError> {
+        with_wanted(|wanted| binary.use_debug_file(file, wanted, trusted))
     }
 
     /// Reads what stays the same while the program runs. `entry` is the program's entry point
@@ -63,6 +66,9 @@ impl Runtime {
         mem: &dyn ReadMemory,
         entry: Addr,
     ) -> Result<Runtime, LoadError> {
+        if binary.debug_info == DebugInfo::None {
+            return Err(gobinary::BinaryError::NoDebugInfo.into());
+        }
         let bias = entry.0.wrapping_sub(binary.entry.0);
         let at_run_time = |link: LinkAddr| Addr(link.0.wrapping_add(bias));
         let variable = |name: &str| binary.variable(name).map(|v| at_run_time(v.at));
@@ -129,6 +135,14 @@ impl Runtime {
     pub fn diagnostics(&self) -> &[String] {
         &self.diagnostics
     }
+}
+
+fn with_wanted<T>(open: impl FnOnce(Wanted<'_>) -> T) -> T {
+    let variables: Vec<&str> = contract::VARIABLES.iter().map(|v| v.name).collect();
+    open(Wanted {
+        types: contract::STRUCTS,
+        variables: &variables,
+    })
 }
 
 fn load_module(

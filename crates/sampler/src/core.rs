@@ -13,6 +13,7 @@ use model::{Addr, CaptureInfo, Goroutine, Snapshot, TargetInfo, TargetKind};
 use target::Target;
 
 use crate::error::{Error, ErrorKind};
+use crate::executable;
 use crate::session::{Options, build_info};
 
 /// Reads the goroutines of a core file. The executable is the one that the core names, unless
@@ -37,7 +38,8 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
     let file = File::open(&exe).map_err(no_file)?;
     let copy = file.try_clone().map_err(no_file)?;
     let mut diagnostics = core.diagnostics().to_vec();
-    let binary = Runtime::open_binary(file).map_err(|why| Error::from(why).on(exe.display()))?;
+    let binary = executable::open(file, &exe, options.debug_file.as_deref())
+        .map_err(|why| why.on(exe.display()))?;
     check(&core, &binary, options.force, &mut diagnostics)
         .map_err(|why| why.on(format!("{} and {}", path.display(), exe.display())))?;
     let binary = Arc::new(binary);

@@ -124,13 +124,15 @@ impl From<CoreError> for Error {
 impl From<BinaryError> for Error {
     fn from(error: BinaryError) -> Error {
         let kind = match &error {
-            BinaryError::Io(_) | BinaryError::Damaged(_) => ErrorKind::Damaged,
+            BinaryError::Io(_) | BinaryError::Damaged(_) | BinaryError::ForeignDebugFile { .. } => {
+                ErrorKind::Damaged
+            }
             _ => ErrorKind::NotSupported,
         };
         let plain = Error::new(kind, &error);
         match error {
             BinaryError::NoDebugInfo | BinaryError::NoSymbol(_) => plain.hint(
-                "if an unstripped build of exactly this program is at hand, name it with --exe",
+                "if an unstripped build of exactly this program is at hand, name it with --exe, or its debug file with --debug-file",
             ),
             _ => plain,
         }

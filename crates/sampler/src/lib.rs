@@ -5,6 +5,7 @@
 
 mod core;
 mod error;
+mod executable;
 mod list;
 mod session;
 

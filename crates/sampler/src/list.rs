@@ -8,6 +8,7 @@ use model::Pid;
 use ptrace::{Process, ProcessInfo};
 
 use crate::error::{Error, ErrorKind};
+use crate::executable;
 
 /// A Go process.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +49,11 @@ fn look_at(info: ProcessInfo) -> Option<GoProcess> {
 }
 
 fn count(process: &Process) -> Result<u64, Error> {
-    let binary = Arc::new(Runtime::open_binary(process.open_exe()?)?);
+    let binary = Arc::new(executable::open(
+        process.open_exe()?,
+        process.exe_path(),
+        None,
+    )?);
     let runtime = Runtime::load(binary, process, process.entry_address()?)?;
     Ok(count_goroutines(process, &runtime, &Limits::default())?)
 }

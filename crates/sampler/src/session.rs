@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use gobinary::DebugInfo;
 use goruntime::{Decoder, Limits, Runtime, Wanted, capture};
 use model::{
     BuildInfo, CaptureInfo, LayoutSource, Pid, Snapshot, SymbolSource, TargetInfo, TargetKind,
@@ -12,12 +13,15 @@ use model::{
 use ptrace::{Presence, Process, StopLimits};
 
 use crate::error::{Error, ErrorKind};
+use crate::executable;
 
 /// How to open a target and what to take of it.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The executable to use instead of the one the process names.
     pub exe: Option<PathBuf>,
+    /// The file that has the executable's debug information, where it is a separate one.
+    pub debug_file: Option<PathBuf>,
     /// Whether an executable that is not the one that wrote a core is used all the same.
     pub force: bool,
     /// What a snapshot should hold beyond the live goroutines and their frames.
@@ -54,7 +58,9 @@ impl Session {
             })?,
         };
         let load = || -> Result<Runtime, Error> {
-            let binary = Arc::new(Runtime::open_binary(file)?);
+            let path = options.exe.as_deref().unwrap_or(process.exe_path());
+            let binary = executable::open(file, path, options.debug_file.as_deref())?;
+            let binary = Arc::new(binary);
             Ok(Runtime::load(binary, &process, process.entry_address()?)?)
         };
         let runtime = match load() {
@@ -169,7 +175,10 @@ pub(crate) fn build_info(runtime: &Runtime) -> BuildInfo {
         path: build.path.clone(),
         main: build.main_at_version(),
         settings: build.settings.clone(),
-        layout: LayoutSource::Dwarf,
+        layout: match runtime.binary().debug_info {
+            DebugInfo::Separate => LayoutSource::DebugFile,
+            DebugInfo::Own | DebugInfo::None => LayoutSource::Dwarf,
+        },
         symbols: SymbolSource::Symtab,
     }
 }

@@ -13,6 +13,7 @@
 mod churn;
 mod core;
 mod damaged;
+mod debug_file;
 mod diff;
 mod errors;
 mod hostile;
@@ -33,6 +34,7 @@ const STRACE: &[Requirement] = &[Requirement::Program("strace")];
 const C_COMPILER: &[Requirement] = &[Requirement::Program("cc")];
 const CORE_FILES_AND_C: &[Requirement] = &[CORE_FILES, Requirement::Program("cc")];
 const GCORE: &[Requirement] = &[Requirement::Program("gcore")];
+const OBJCOPY: &[Requirement] = &[Requirement::Program("objcopy")];
 const TMUX: &[Requirement] = &[Requirement::Program("tmux")];
 const ROOT: &[Requirement] = &[Requirement::Check(process::not_root)];
 
@@ -92,6 +94,12 @@ fn main() -> ExitCode {
     );
     trials.for_newest_go("core::cut_short", &[CORE_FILES], damaged::cut_short);
     trials.for_newest_go("core::corrupted", &[CORE_FILES], damaged::corrupted);
+    trials.for_each_go(
+        "debug_file::found_by_link",
+        OBJCOPY,
+        debug_file::found_by_link,
+    );
+    trials.for_each_go("debug_file::named", OBJCOPY, debug_file::named);
     trials.for_each_go("zoo::facts_agree", &[], zoo::facts_agree);
     trials.for_each_go(
         "zoo::json_keeps_the_schema",

@@ -133,7 +133,7 @@ fn state(goroutine: &Value) -> &str {
 
 /// Every goroutine of the program's own text is there with the same state, functions, files,
 /// lines and creator, and there is none more.
-fn equals_own_stacks(mut zoo: Program) -> Result<(), Failed> {
+pub fn equals_own_stacks(mut zoo: Program) -> Result<(), Failed> {
     let facts = zoo.facts()?;
     let taken = snapshot(zoo.pid(), &[])?;
     let text = zoo.stack()?;
