@@ -7,6 +7,7 @@
 
 mod cargo;
 mod demo;
+mod layouts;
 mod test;
 
 use std::process::ExitCode;
@@ -41,6 +42,12 @@ enum Chore {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Write the layouts of the runtime's structures, for executables without debug information.
+    Layouts {
+        /// For this Go version only, like 1.27.
+        #[arg(long, value_name = "VERSION")]
+        go: Option<String>,
+    },
     /// Print the path of a Go toolchain's go command, fetching the toolchain if need be.
     Go {
         /// Like 1.27 or 1.27.3.
@@ -60,12 +67,23 @@ enum ChoreError {
     },
     #[error("cargo could not build {0}")]
     Cargo(&'static str),
+    #[error("{}: {why}", path.display())]
+    File {
+        path: std::path::PathBuf,
+        why: std::io::Error,
+    },
+    #[error("{}: {why}", path.display())]
+    Binary {
+        path: std::path::PathBuf,
+        why: gobinary::BinaryError,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Demo { go, no_ui } => demo::demo(go.as_deref(), no_ui),
         Chore::Test { full, args } => test::test(full, &args),
+        Chore::Layouts { go } => layouts::layouts(go.as_deref()),
         Chore::Go { version } => go(&version),
     };
     done.unwrap_or_else(|error| {

@@ -34,7 +34,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tui", &["model", "ratatui", "crossterm"]),
     ("goinspect", &["model", "report", "sampler", "tui"]),
     ("fixtures", &["serde_json"]),
-    ("xtask", &["fixtures", "serde", "serde_json"]),
+    (
+        "xtask",
+        &["fixtures", "gobinary", "goruntime", "serde", "serde_json"],
+    ),
 ];
 
 /// Libraries that only the crates above may use.

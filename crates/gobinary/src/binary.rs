@@ -103,7 +103,12 @@ impl GoBinary {
 
     /// Whether its types or its symbols are missing.
     pub fn is_stripped(&self) -> bool {
-        self.debug_info == DebugInfo::None || self.variables.is_empty()
+        self.debug_info == DebugInfo::None || !self.has_symbols()
+    }
+
+    /// Whether it has a symbol table that knows the wanted variables.
+    pub fn has_symbols(&self) -> bool {
+        !self.variables.is_empty()
     }
 
     /// Takes types and variables from a debug file (`objcopy --only-keep-debug`), or from an unstripped
@@ -151,12 +156,11 @@ impl GoBinary {
 
     /// Entry `index` of the inlining tree at `tree`.
     pub fn inlined_call(&self, tree: LinkAddr, index: u32) -> Option<InlinedCall> {
-        let mut entry = [0; InlinedCall::SIZE];
-        let at = tree
-            .0
-            .checked_add(u64::from(index) * InlinedCall::SIZE as u64)?;
+        let size = self.pclntab.inlined_size();
+        let mut entry = vec![0; size];
+        let at = tree.0.checked_add(u64::from(index) * size as u64)?;
         self.read(LinkAddr(at), &mut entry)?;
-        InlinedCall::parse(&entry)
+        self.pclntab.inlined_call(&entry)
     }
 }
 

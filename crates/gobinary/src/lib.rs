@@ -12,6 +12,7 @@ mod bytes;
 mod dwarf;
 mod elf;
 mod error;
+mod layouts;
 mod pclntab;
 mod types;
 
@@ -20,6 +21,7 @@ pub use binary::{DebugInfo, GoBinary, Wanted};
 pub use buildinfo::BuildInfo;
 pub use elf::{Segment, Variable};
 pub use error::BinaryError;
+pub use layouts::{layouts_for, write_layouts};
 pub use model::GoVersion;
 pub use pclntab::{Func, InlinedCall, Pclntab};
 pub use types::{Field, PathError, Scalar, Shape, Type, TypeId, TypeTable};

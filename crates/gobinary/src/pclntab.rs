@@ -3,7 +3,9 @@
 //!
 //! Sources, Go 1.27: `runtime/symtab.go` (`pcHeader`, `functab`, `pcvalue`, `step`),
 //! `runtime/runtime2.go` (`_func`), `runtime/symtabinl.go` (`inlinedCall`),
-//! `internal/abi/symtab.go`. The format with magic 0xfffffff1 is that of Go 1.20 and later.
+//! `internal/abi/symtab.go`. The format with magic 0xfffffff1 is that of Go 1.20 and later;
+//! that of Go 1.18 and 1.19 differs in two records (Go 1.19: `runtime/symtab.go`, `inlinedCall`;
+//! `runtime/runtime2.go`, `_func`).
 //!
 //! Text offsets are counted from `moduledata.text`. All of it may be damaged: every
 //! look-up is checked, and nothing loops longer than the table is.
@@ -30,13 +32,33 @@ const FUNCDATA_INL_TREE: u32 = 3;
 const FUNCDATA_ARG_INFO: u32 = 5;
 /// `abi.FUNCDATA_ArgLiveInfo`.
 const FUNCDATA_ARG_LIVE_INFO: u32 = 6;
-/// Size of `_func` before its pcdata and funcdata offsets.
-const FUNC_SIZE: usize = 44;
+/// What differs between the formats.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Format {
+    /// Size of `_func` before its pcdata and funcdata offsets.
+    func_size: usize,
+    /// Size of an `inlinedCall`.
+    inlined_size: usize,
+    /// Where it has the `funcID`, the name and the parent's PC.
+    inlined: (usize, usize, usize),
+}
+
+const FORMAT_GO120: Format = Format {
+    func_size: 44,
+    inlined_size: 16,
+    inlined: (0, 4, 8),
+};
+const FORMAT_GO118: Format = Format {
+    func_size: 40,
+    inlined_size: 20,
+    inlined: (2, 12, 16),
+};
 
 /// The table and where its parts begin.
 #[derive(Debug)]
 pub struct Pclntab {
     data: Vec<u8>,
+    format: Format,
     funcs: usize,
     /// Smallest instruction in bytes (`pcHeader.minLC`, `sys.PCQuantum`).
     quantum: u32,
@@ -64,15 +86,15 @@ impl Pclntab {
     /// Reads the table's header.
     pub fn parse(data: Vec<u8>) -> Result<Pclntab, BinaryError> {
         let magic = u32_at(&data, 0).ok_or_else(|| BinaryError::damaged("pclntab is empty"))?;
-        match magic {
-            MAGIC_GO120 => {}
-            MAGIC_GO118 => return Err(BinaryError::UnsupportedVersion("Go 1.18 or 1.19".into())),
+        let format = match magic {
+            MAGIC_GO120 => FORMAT_GO120,
+            MAGIC_GO118 => FORMAT_GO118,
             other => {
                 return Err(BinaryError::damaged(format!(
                     "pclntab has the unknown magic {other:#x}"
                 )));
             }
-        }
+        };
         let quantum = u8_at(&data, 6).unwrap_or(0);
         if !matches!(quantum, 1 | 4) || u8_at(&data, 7) != Some(8) {
             return Err(BinaryError::damaged(
@@ -90,6 +112,7 @@ impl Pclntab {
             (word(0)?, word(3)?, word(4)?, word(5)?, word(6)?, word(7)?);
         let quantum = u32::from(quantum);
         Ok(Pclntab {
+            format,
             funcs,
             quantum,
             funcnametab,
@@ -120,7 +143,8 @@ impl Pclntab {
         let offset = u32_at(&self.data, slot + 4)? as usize;
         let at = self.functab.checked_add(offset)?;
         let entry = u32_at(&self.data, at)?;
-        let (func_id, flag) = (u8_at(&self.data, at + 40)?, u8_at(&self.data, at + 41)?);
+        let id = at.checked_add(self.format.func_size - 4)?;
+        let (func_id, flag) = (u8_at(&self.data, id)?, u8_at(&self.data, id + 1)?);
         Some(Func {
             table: self,
             at,
@@ -128,6 +152,11 @@ impl Pclntab {
             func_id,
             flag,
         })
+    }
+
+    /// Where the function at `index` ends, as a text offset; padding counts to it.
+    pub fn func_end(&self, index: usize) -> Option<u32> {
+        self.entry(index.checked_add(1)?)
     }
 
     fn entry(&self, index: usize) -> Option<u32> {
@@ -159,6 +188,21 @@ impl Pclntab {
     /// The name at an offset of `funcnametab` (`_func.nameOff`, `inlinedCall.nameOff`).
     pub fn name(&self, offset: u32) -> Option<&[u8]> {
         c_str_at(&self.data, self.funcnametab.checked_add(offset as usize)?)
+    }
+
+    /// Size of an entry of an inlining tree.
+    pub(crate) fn inlined_size(&self) -> usize {
+        self.format.inlined_size
+    }
+
+    /// Reads an entry of an inlining tree.
+    pub(crate) fn inlined_call(&self, entry: &[u8]) -> Option<InlinedCall> {
+        let (func_id, name, parent_pc) = self.format.inlined;
+        Some(InlinedCall {
+            func_id: u8_at(entry, func_id)?,
+            name: u32_at(entry, name)?,
+            parent_pc: u32_at(entry, parent_pc)?,
+        })
     }
 
     /// `runtime/symtab.go`, `pcvalue`: the value of the table at `table` of `pctab` for the
@@ -288,18 +332,19 @@ impl<'t> Func<'t> {
         if table >= self.word(28)? {
             return None;
         }
-        let table = self.word(FUNC_SIZE + 4 * table as usize)?;
+        let table = self.word(self.table.format.func_size + 4 * table as usize)?;
         self.table.pcvalue(table, self.entry, at)
     }
 
     /// `runtime/symtab.go`, `funcdata`: an offset from `moduledata.gofunc`.
     fn funcdata(&self, index: u32) -> Option<u32> {
-        let count = u8_at(&self.table.data, self.at + 43)?;
+        let size = self.table.format.func_size;
+        let count = u8_at(&self.table.data, self.at + size - 1)?;
         if index >= u32::from(count) {
             return None;
         }
         let slot = self.word(28)?.checked_add(index)?;
-        let offset = self.word(FUNC_SIZE.checked_add((slot as usize).checked_mul(4)?)?)?;
+        let offset = self.word(size.checked_add((slot as usize).checked_mul(4)?)?)?;
         (offset != u32::MAX).then_some(offset)
     }
 }
@@ -313,20 +358,6 @@ pub struct InlinedCall {
     pub name: u32,
     /// Where it was called: offset in bytes from the start of the physical function.
     pub parent_pc: u32,
-}
-
-impl InlinedCall {
-    /// Its size in the tree.
-    pub const SIZE: usize = 16;
-
-    /// Reads one entry.
-    pub fn parse(bytes: &[u8]) -> Option<InlinedCall> {
-        Some(InlinedCall {
-            func_id: u8_at(bytes, 0)?,
-            name: u32_at(bytes, 4)?,
-            parent_pc: u32_at(bytes, 8)?,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -344,7 +375,8 @@ mod tests {
             at in any::<u32>(),
             small in 0u32..4096,
         ) {
-            let mut data = MAGIC_GO120.to_le_bytes().to_vec();
+            let magic = if small % 2 == 0 { MAGIC_GO120 } else { MAGIC_GO118 };
+            let mut data = magic.to_le_bytes().to_vec();
             data.extend([0, 0, 1, 8]);
             data.extend(words.iter().flat_map(|w| w.to_le_bytes()));
             data.extend(body);

@@ -100,14 +100,37 @@ pub struct TypeTable {
 const MAX_DEPTH: usize = 32;
 
 impl TypeTable {
-    pub(crate) fn add(&mut self, ty: Type) -> TypeId {
+    /// Adds a type, for others to refer to.
+    pub fn add(&mut self, ty: Type) -> TypeId {
         let id = TypeId(self.types.len());
         self.types.push(ty);
         id
     }
 
-    pub(crate) fn publish(&mut self, name: &str, id: TypeId) {
+    /// Gives a type the name under which it is looked up; an earlier one of that name is forgotten.
+    pub fn publish(&mut self, name: &str, id: TypeId) {
         self.names.insert(name.to_owned(), id);
+    }
+
+    /// Takes over the type with that name, and all that it contains, from another table.
+    pub fn adopt(&mut self, name: &str, from: &TypeTable) {
+        if let Some(id) = from.names.get(name).and_then(|&id| self.copy(from, id, 0)) {
+            self.publish(name, id);
+        }
+    }
+
+    fn copy(&mut self, from: &TypeTable, id: TypeId, depth: usize) -> Option<TypeId> {
+        let mut ty = from.get(id).filter(|_| depth < MAX_DEPTH)?.clone();
+        match &mut ty.shape {
+            Shape::Struct { fields } => {
+                for field in fields {
+                    field.ty = self.copy(from, field.ty, depth + 1)?;
+                }
+            }
+            Shape::Array { element, .. } => *element = self.copy(from, *element, depth + 1)?,
+            Shape::Int { .. } | Shape::Bool | Shape::Pointer | Shape::Other => {}
+        }
+        Some(self.add(ty))
     }
 
     /// The type with that name, if it was asked for and is there.
@@ -130,7 +153,9 @@ impl TypeTable {
             .lookup(root)
             .ok_or_else(|| PathError::NoType(root.to_owned()))?;
         let mut offset = 0u64;
-        for name in path.split('.') {
+        // Layout tables name a field by its whole path.
+        let separator = if ty.field(path).is_some() { '\0' } else { '.' };
+        for name in path.split(separator) {
             let field = ty.field(name).ok_or_else(|| PathError::NoField(full()))?;
             offset = offset.saturating_add(field.offset);
             ty = self
@@ -164,21 +189,6 @@ impl TypeTable {
             path: full(),
             found: ty.to_string(),
         })
-    }
-
-    /// The offset of a field in the struct `root`, whatever it is.
-    pub fn offset(&self, root: &str, path: &str) -> Result<usize, PathError> {
-        let mut ty = self
-            .lookup(root)
-            .ok_or_else(|| PathError::NoType(root.to_owned()))?;
-        let mut offset = 0u64;
-        for name in path.split('.') {
-            let no_field = || PathError::NoField(format!("{root}.{path}"));
-            let field = ty.field(name).ok_or_else(no_field)?;
-            offset = offset.saturating_add(field.offset);
-            ty = self.get(field.ty).ok_or_else(no_field)?;
-        }
-        Ok(offset as usize)
     }
 
     fn peel<'a>(&'a self, ty: &'a Type) -> Option<(u64, &'a Type)> {

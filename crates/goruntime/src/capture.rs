@@ -84,8 +84,9 @@ pub fn capture(
         Some(runtime.allgptr),
         Some(runtime.allm),
         runtime.fing_status,
+        runtime.fing_running,
     ];
-    // Eight bytes of each, though fingStatus is but four: there is always something behind it.
+    // Eight bytes of each, though some have fewer: there is always something behind them.
     let mut ranges: Vec<(Addr, usize)> = globals.into_iter().flatten().map(|at| (at, 8)).collect();
     memory.fetch(target, &mut ranges);
     let (list, len) = list_gs(&memory, runtime, limits)?;

@@ -153,6 +153,26 @@ contract! {
         gofunc: "gofunc";
         /// How many text sections there are; text offsets are linear where it is at most one.
         text_sections: "textsectmap.len";
+        /// Initialised variables without pointers.
+        noptrdata: "noptrdata";
+        /// Their end.
+        enoptrdata: "enoptrdata";
+        /// Initialised variables.
+        data: "data";
+        /// Their end.
+        edata: "edata";
+        /// Variables that begin as zero.
+        bss: "bss";
+        /// Their end.
+        ebss: "ebss";
+        /// Variables without pointers that begin as zero.
+        noptrbss: "noptrbss";
+        /// Their end.
+        enoptrbss: "enoptrbss";
+        /// Type descriptors and the names in them.
+        types: "types";
+        /// Their end.
+        etypes: "etypes";
         /// The next module (plugins, shared libraries).
         next: "next";
     }
@@ -237,6 +257,8 @@ pub const WAIT_REASON_STRINGS: &str = "runtime.waitReasonStrings";
 pub const FIRSTMODULEDATA: &str = "runtime.firstmoduledata";
 /// What the finalizer goroutine is doing (`runtime/mfinal.go`). Without it that goroutine counts as the runtime's own.
 pub const FING_STATUS: &str = "runtime.fingStatus";
+/// The same before Go 1.20: whether a finalizer is running.
+pub const FING_RUNNING: &str = "runtime.fingRunning";
 
 /// The settings of `GODEBUG`, a slice of pointers (`runtime/runtime1.go`).
 pub const DBGVARS: &str = "runtime.dbgvars";
@@ -268,6 +290,10 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: FING_STATUS,
+        optional: true,
+    },
+    Variable {
+        name: FING_RUNNING,
         optional: true,
     },
     Variable {

@@ -484,8 +484,9 @@ fn is_system(module: &Module, g: &RawG, finalizer_runs: bool) -> bool {
 }
 
 fn finalizer_runs(mem: &dyn ReadMemory, runtime: &Runtime) -> bool {
-    let status = runtime.fing_status.and_then(|at| mem.read_u64(at).ok());
-    status.is_some_and(|word| word & FING_RUNNING_FINALIZER != 0)
+    let word = |at: Option<Addr>| at.and_then(|at| mem.read_u64(at).ok());
+    word(runtime.fing_status).is_some_and(|status| status & FING_RUNNING_FINALIZER != 0)
+        || word(runtime.fing_running).is_some_and(|running| running & 0xff != 0)
 }
 
 /// Counts the program's own live goroutines, as `runtime.NumGoroutine` does. `mem` may be that

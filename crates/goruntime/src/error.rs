@@ -16,6 +16,14 @@ pub enum LoadError {
     /// The running program is not the one the executable describes.
     #[error("the running program does not match its executable: {0}")]
     Mismatch(String),
+    /// The program was stripped, and this could not be found beyond doubt.
+    #[error("the executable has no symbols, and {what} could not be found in the program: {why}")]
+    NotLocated {
+        /// Which variable of the runtime.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
     /// A variable of the runtime could not be read.
     #[error("cannot read {what} at {at}: {why}")]
     Read {
@@ -26,6 +34,15 @@ pub enum LoadError {
         /// Why not.
         why: ReadError,
     },
+}
+
+impl LoadError {
+    pub(crate) fn not_located(what: &'static str, why: impl Into<String>) -> LoadError {
+        LoadError::NotLocated {
+            what,
+            why: why.into(),
+        }
+    }
 }
 
 /// Why no goroutine at all could be read.

@@ -13,6 +13,7 @@ mod decode;
 mod error;
 mod labels;
 mod limits;
+mod locate;
 mod machine;
 mod module;
 mod places;

@@ -64,8 +64,17 @@ impl Machine {
                 diagnostics.push(format!("the M at {at} cannot be read"));
                 continue;
             };
-            let thread = by_procid.get(&raw.procid);
             let stack = |g: Addr| read_g(mem, runtime, g).map(|g| (g.lo, g.hi));
+            let (g0, gsignal) = (stack(raw.g0), stack(raw.gsignal));
+            let thread = match raw.procid {
+                // A thread that C made gets its number late in `minit` (`runtime/os_linux.go`).
+                0 => threads.iter().find(|thread| {
+                    let holds =
+                        |(lo, hi)| thread.registers.is_some_and(|r| lo <= r.sp && r.sp < hi);
+                    g0.is_some_and(holds) || gsignal.is_some_and(holds)
+                }),
+                procid => by_procid.get(&procid).copied(),
+            };
             machine.by_addr.insert(
                 at,
                 MThread {
@@ -73,8 +82,8 @@ impl Machine {
                     raw,
                     tid: thread.map(|t| t.tid),
                     registers: thread.and_then(|t| t.registers),
-                    g0: stack(raw.g0),
-                    gsignal: stack(raw.gsignal),
+                    g0,
+                    gsignal,
                 },
             );
         }

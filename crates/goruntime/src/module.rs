@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use gobinary::{Func, GoBinary};
+use gobinary::{Func, GoBinary, InlinedCall};
 use model::{Addr, LinkAddr};
 use rustc_hash::FxHashMap;
+
+use crate::symbolize::MAX_INLINED;
 
 /// A module (`runtime.moduledata`) of the running program with its executable's tables.
 #[derive(Clone, Debug)]
@@ -118,6 +120,24 @@ impl Module {
     /// The function that contains `pc` (`runtime/symtab.go`, `findfunc`).
     pub(crate) fn find(&self, pc: Addr) -> Option<Func<'_>> {
         self.binary.pclntab.find(self.text_offset(pc)?)
+    }
+
+    /// The innermost call that was inlined into `func` at the text offset `at`.
+    pub(crate) fn inlined_call(&self, func: &Func<'_>, at: u32) -> Option<InlinedCall> {
+        let tree = self.gofunc.0.wrapping_add(u64::from(func.inline_tree()?));
+        self.binary
+            .inlined_call(LinkAddr(tree), func.inline_index(at)?)
+    }
+
+    /// The text offset in `func` itself from which all that was inlined there at `at` was called.
+    pub(crate) fn outermost_call(&self, func: &Func<'_>, mut at: u32) -> u32 {
+        for _ in 0..MAX_INLINED {
+            let Some(call) = self.inlined_call(func, at) else {
+                break;
+            };
+            at = func.entry.wrapping_add(call.parent_pc);
+        }
+        at
     }
 
     /// Where a function starts at run time.

@@ -74,8 +74,11 @@ impl Places {
 }
 
 fn describe(module: &Module, lookup: Addr) -> Vec<ArgPiece> {
-    let (Some(func), Some(at)) = (module.find(lookup), module.text_offset(lookup)) else {
+    let (Some(func), Some(mut at)) = (module.find(lookup), module.text_offset(lookup)) else {
         return Vec::new();
     };
+    if module.binary.version.liveness_is_the_callers() {
+        at = module.outermost_call(&func, at);
+    }
     module.binary.arguments(&func, at, module.gofunc)
 }

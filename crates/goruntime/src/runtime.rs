@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use gobinary::{DebugInfo, GoBinary, GoVersion, Wanted};
-use model::{Addr, LinkAddr};
+use model::{Addr, LayoutSource, LinkAddr, SymbolSource};
 use target::ReadMemory;
 
 use crate::contract::{self, AncestorInfo, Bubble, DbgVar, G, Hmap, M, Moduledata, SyncGroup};
 use crate::error::LoadError;
 use crate::labels::LabelLayout;
 use crate::limits::Limits;
+use crate::locate::{self, Layouts, Variables};
 use crate::module::Module;
 use crate::values::{Header, STRING_SIZE};
 
@@ -28,16 +29,17 @@ pub struct Runtime {
     pub(crate) allgptr: Addr,
     pub(crate) allm: Addr,
     pub(crate) fing_status: Option<Addr>,
+    pub(crate) fing_running: Option<Addr>,
     pub(crate) wait_reasons: Vec<Arc<str>>,
     /// `runtime.isIdleInSynctest`, by wait reason.
     pub(crate) idle_in_synctest: Vec<bool>,
     /// Whether the program prints labels in its tracebacks (`GODEBUG=tracebacklabels`).
     pub(crate) traceback_labels: bool,
+    layout: LayoutSource,
+    symbols: SymbolSource,
     pub(crate) diagnostics: Vec<String>,
 }
 
-/// More wait reasons than any Go version has (1.27: 47).
-const MAX_WAIT_REASONS: u64 = 256;
 /// More settings of `GODEBUG` than any Go version has (1.27: 40).
 const MAX_SETTINGS: u64 = 512;
 /// Longer than the name of any.
@@ -66,12 +68,7 @@ impl Runtime {
         mem: &dyn ReadMemory,
         entry: Addr,
     ) -> Result<Runtime, LoadError> {
-        if binary.debug_info == DebugInfo::None {
-            return Err(gobinary::BinaryError::NoDebugInfo.into());
-        }
         let bias = entry.0.wrapping_sub(binary.entry.0);
-        let at_run_time = |link: LinkAddr| Addr(link.0.wrapping_add(bias));
-        let variable = |name: &str| binary.variable(name).map(|v| at_run_time(v.at));
         let mut diagnostics = Vec::new();
         if binary.version > GoVersion::NEWEST_TESTED {
             diagnostics.push(format!(
@@ -80,35 +77,76 @@ impl Runtime {
                 GoVersion::NEWEST_TESTED
             ));
         }
-        let module = load_module(
-            &binary,
-            mem,
-            bias,
-            variable(contract::FIRSTMODULEDATA)?,
-            &mut diagnostics,
-        )?;
-        let reasons = binary.variable(contract::WAIT_REASON_STRINGS)?;
+        let mut layouts = match binary.debug_info {
+            DebugInfo::Own => Layouts::given(&binary.types, LayoutSource::Dwarf),
+            DebugInfo::Separate => Layouts::given(&binary.types, LayoutSource::DebugFile),
+            DebugInfo::None => Layouts::of_version(&binary)?,
+        };
+        let symbols = match binary.has_symbols() {
+            true => SymbolSource::Symtab,
+            false => SymbolSource::Found,
+        };
+        let layout = layouts.moduledata()?;
+        let first = match symbols {
+            SymbolSource::Symtab => {
+                let variable = binary.variable(contract::FIRSTMODULEDATA)?;
+                Addr(variable.at.0.wrapping_add(bias))
+            }
+            SymbolSource::Found => locate::find_first_module(&binary, mem, bias, &layout)?,
+        };
+        if binary.debug_info == DebugInfo::None {
+            let data = ModuleData::read(mem, first, layout)?;
+            layouts.correct(mem, data.word(layout.types)..data.word(layout.etypes));
+        }
+        let layout = layouts.moduledata()?;
+        let data = ModuleData::read(mem, first, layout)?;
+        let module = load_module(&binary, bias, &data, &mut diagnostics)?;
+        let types = &layouts.types;
+        let variables = match symbols {
+            SymbolSource::Symtab => Variables::from_symbols(&binary, bias),
+            SymbolSource::Found => Variables::find(&binary, mem, bias, types, &data)?,
+        };
+        diagnostics.extend(layouts.diagnostics);
+        let (reasons, count) = (
+            variables.need(contract::WAIT_REASON_STRINGS)?,
+            variables.wait_reasons,
+        );
         Ok(Runtime {
-            g: G::resolve(&binary.types)?,
-            m: M::resolve(&binary.types)?,
-            hmap: Hmap::resolve(&binary.types).ok(),
-            bubble: Bubble::resolve(&binary.types).ok(),
-            sync_group: SyncGroup::resolve(&binary.types).ok(),
-            ancestor_info: AncestorInfo::resolve(&binary.types).ok(),
-            idle_in_synctest: load_idle_in_synctest(&binary, mem, bias),
-            traceback_labels: variable(contract::DBGVARS)
-                .ok()
-                .zip(DbgVar::resolve(&binary.types).ok())
+            g: G::resolve(types)?,
+            m: M::resolve(types)?,
+            hmap: Hmap::resolve(types).ok(),
+            bubble: Bubble::resolve(types).ok(),
+            sync_group: SyncGroup::resolve(types).ok(),
+            ancestor_info: AncestorInfo::resolve(types).ok(),
+            idle_in_synctest: variables
+                .get(contract::IS_IDLE_IN_SYNCTEST)
+                .map_or_else(Vec::new, |at| load_idle_in_synctest(mem, at, count)),
+            traceback_labels: variables
+                .get(contract::DBGVARS)
+                .zip(DbgVar::resolve(types).ok())
                 .and_then(|(at, layout)| load_setting(mem, at, &layout, "tracebacklabels"))
                 .is_some_and(|value| value == 1),
-            allglen: variable(contract::ALLGLEN)?,
-            allgptr: variable(contract::ALLGPTR)?,
-            allm: variable(contract::ALLM)?,
-            fing_status: variable(contract::FING_STATUS).ok(),
-            wait_reasons: load_wait_reasons(mem, at_run_time(reasons.at), reasons.size)?,
+            allglen: variables.need(contract::ALLGLEN)?,
+            allgptr: variables.need(contract::ALLGPTR)?,
+            allm: variables.need(contract::ALLM)?,
+            fing_status: variables.get(contract::FING_STATUS),
+            fing_running: variables.get(contract::FING_RUNNING),
+            wait_reasons: load_wait_reasons(mem, reasons, count)?,
+            layout: layouts.source,
+            symbols,
             module,
             diagnostics,
         })
+    }
+
+    /// Where the layouts of the runtime's structures came from.
+    pub fn layout(&self) -> LayoutSource {
+        self.layout
+    }
+
+    /// Where the addresses of the runtime's variables came from.
+    pub fn symbols(&self) -> SymbolSource {
+        self.symbols
     }
 
     /// The executable.
@@ -145,54 +183,65 @@ fn with_wanted<T>(open: impl FnOnce(Wanted<'_>) -> T) -> T {
     })
 }
 
+/// The bytes of a `runtime.moduledata`.
+pub(crate) struct ModuleData {
+    pub(crate) layout: Moduledata,
+    bytes: Vec<u8>,
+}
+
+impl ModuleData {
+    fn read(mem: &dyn ReadMemory, at: Addr, layout: Moduledata) -> Result<ModuleData, LoadError> {
+        let mut bytes = vec![0; layout.size];
+        mem.read(at, &mut bytes).map_err(|why| LoadError::Read {
+            what: contract::FIRSTMODULEDATA,
+            at,
+            why,
+        })?;
+        Ok(ModuleData { layout, bytes })
+    }
+
+    /// The value of a field.
+    pub(crate) fn word(&self, field: gobinary::Scalar) -> Addr {
+        Addr(field.get(&self.bytes).unwrap_or(0))
+    }
+}
+
 fn load_module(
     binary: &Arc<GoBinary>,
-    mem: &dyn ReadMemory,
     bias: u64,
-    at: Addr,
+    data: &ModuleData,
     diagnostics: &mut Vec<String>,
 ) -> Result<Module, LoadError> {
-    let layout = Moduledata::resolve(&binary.types)?;
-    let mut bytes = vec![0; layout.size];
-    mem.read(at, &mut bytes).map_err(|why| LoadError::Read {
-        what: contract::FIRSTMODULEDATA,
-        at,
-        why,
-    })?;
-    let word = |field: gobinary::Scalar| field.get(&bytes).unwrap_or(0);
+    let (layout, word) = (&data.layout, |field| data.word(field));
     let pclntab = binary.pclntab_at.0.wrapping_add(bias);
-    if word(layout.pc_header) != pclntab {
+    if word(layout.pc_header).0 != pclntab {
         return Err(LoadError::Mismatch(format!(
-            "runtime.firstmoduledata.pcHeader is {:#x}, but pclntab should be at {pclntab:#x}",
+            "runtime.firstmoduledata.pcHeader is {}, but pclntab should be at {pclntab:#x}",
             word(layout.pc_header)
         )));
     }
-    if word(layout.text_sections) > 1 {
+    if word(layout.text_sections).0 > 1 {
         diagnostics.push(
             "the program's text is in several sections: functions behind the first are not named"
                 .into(),
         );
     }
-    if word(layout.next) != 0 {
+    if !word(layout.next).is_null() {
         diagnostics.push(
             "plugins or Go shared libraries are loaded: their functions are not named".into(),
         );
     }
-    let gofunc = LinkAddr(word(layout.gofunc).wrapping_sub(bias));
     Ok(Module::new(
         Arc::clone(binary),
-        Addr(word(layout.text)),
-        Addr(word(layout.etext)),
-        gofunc,
+        word(layout.text),
+        word(layout.etext),
+        LinkAddr(word(layout.gofunc).0.wrapping_sub(bias)),
     ))
 }
 
-fn load_idle_in_synctest(binary: &GoBinary, mem: &dyn ReadMemory, bias: u64) -> Vec<bool> {
-    let Ok(variable) = binary.variable(contract::IS_IDLE_IN_SYNCTEST) else {
-        return Vec::new();
-    };
-    let mut bytes = vec![0; variable.size.min(MAX_WAIT_REASONS) as usize];
-    match mem.read(Addr(variable.at.0.wrapping_add(bias)), &mut bytes) {
+fn load_idle_in_synctest(mem: &dyn ReadMemory, at: Addr, count: usize) -> Vec<bool> {
+    let mut bytes = vec![0; count];
+    match mem.read(at, &mut bytes) {
         Ok(()) => bytes.into_iter().map(|byte| byte != 0).collect(),
         Err(_) => Vec::new(),
     }
@@ -222,11 +271,11 @@ fn load_setting(mem: &dyn ReadMemory, at: Addr, layout: &DbgVar, name: &str) -> 
 fn load_wait_reasons(
     mem: &dyn ReadMemory,
     at: Addr,
-    size: u64,
+    count: usize,
 ) -> Result<Vec<Arc<str>>, LoadError> {
     let what = contract::WAIT_REASON_STRINGS;
     let limit = Limits::default().string_bytes;
-    (0..(size / STRING_SIZE).min(MAX_WAIT_REASONS))
+    (0..count as u64)
         .map(|i| {
             let slot = Addr(at.0.wrapping_add(i * STRING_SIZE));
             Header::read(mem, slot)

@@ -119,6 +119,7 @@ pub(crate) struct RawM {
     pub gsignal: Addr,
     pub procid: u64,
     pub curg: Addr,
+    pub alllink: Addr,
     pub vdso_sp: Addr,
     pub vdso_pc: Addr,
 }
@@ -133,6 +134,7 @@ impl RawM {
             gsignal: addr(layout.gsignal)?,
             procid: layout.procid.get(bytes)?,
             curg: addr(layout.curg)?,
+            alllink: addr(layout.alllink)?,
             vdso_sp: addr(layout.vdso_sp)?,
             vdso_pc: addr(layout.vdso_pc)?,
         })

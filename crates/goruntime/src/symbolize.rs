@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use model::{Addr, Frame, FrameKind, Function, LinkAddr, Site};
+use model::{Addr, Frame, FrameKind, Function, Site};
 use rustc_hash::FxHashMap;
 
 use crate::module::Module;
 use crate::unwind::PhysicalFrame;
 
 /// Calls inlined into calls: the compiler's own are far shallower.
-const MAX_INLINED: usize = 256;
+pub(crate) const MAX_INLINED: usize = 256;
 
 /// Each program counter is looked up once; names and files are shared.
 #[derive(Debug, Default)]
@@ -113,14 +113,10 @@ impl Symbolizer {
                 FrameKind::Normal
             }
         };
-        let tree = func
-            .inline_tree()
-            .map(|offset| LinkAddr(module.gofunc.0.wrapping_add(u64::from(offset))));
         for _ in 0..MAX_INLINED {
-            let inlined = tree
-                .zip(func.inline_index(at))
-                .and_then(|(tree, index)| module.binary.inlined_call(tree, index));
-            let Some(call) = inlined else { break };
+            let Some(call) = module.inlined_call(&func, at) else {
+                break;
+            };
             let name = module.binary.pclntab.name(call.name).unwrap_or(b"?");
             let name = String::from_utf8_lossy(name).into_owned();
             calls.push(self.call(func.file_line(at), name, entry, true, kind(call.func_id)));

@@ -9,7 +9,9 @@ use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Requirement, Toolchain, Trials, build};
 use gobinary::{GoBinary, GoVersion};
 use goruntime::Runtime;
-use goruntime::contract::{CLAUSES, IS_IDLE_IN_SYNCTEST, OPTIONAL_STRUCTS, STRUCTS, VARIABLES};
+use goruntime::contract::{
+    CLAUSES, FING_RUNNING, FING_STATUS, IS_IDLE_IN_SYNCTEST, OPTIONAL_STRUCTS, STRUCTS, VARIABLES,
+};
 
 /// Callbacks from C are only in programs that have C.
 const C_COMPILER: &[Requirement] = &[Requirement::Program("cc")];
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         &[],
         optional_parts,
     );
+    trials.for_each_go("contract::tables_are_true", &[], tables_are_true);
     trials.for_each_go(
         "contract::special_functions_have_their_names",
         C_COMPILER,
@@ -100,12 +103,40 @@ fn optional_parts(go: &Toolchain) -> Result<(), Failed> {
         has("runtime.synctestGroup", "root"),
         since(24) && !since(25)
     );
-    assert!(has("runtime.dbgVar", "atomic"));
+    assert_eq!(has("runtime.dbgVar", "atomic"), since(21));
     assert!(has("runtime.g", "ancestors") && has("runtime.ancestorInfo", "goid"));
     for variable in VARIABLES {
-        let expected = variable.name != IS_IDLE_IN_SYNCTEST || since(24);
+        let expected = match variable.name {
+            IS_IDLE_IN_SYNCTEST => since(24),
+            FING_STATUS => since(20),
+            FING_RUNNING => !since(20),
+            _ => true,
+        };
         let found = binary.variable(variable.name).is_ok();
         assert_eq!(found, expected, "{}", variable.name);
+    }
+    Ok(())
+}
+
+/// The committed layouts are those of this toolchain's programs.
+fn tables_are_true(go: &Toolchain) -> Result<(), Failed> {
+    for goarch in ["amd64", "arm64"] {
+        let binary = open(
+            go,
+            &BuildOptions {
+                goarch: Some(goarch.into()),
+                ..BuildOptions::default()
+            },
+        )?;
+        let (version, table) = gobinary::layouts_for(binary.version, binary.arch).unwrap();
+        assert_eq!(version, binary.version);
+        let clauses = CLAUSES.iter().map(|clause| (clause.strukt, clause.path));
+        let write = |types| gobinary::write_layouts(types, STRUCTS, clauses.clone());
+        let (committed, own) = (write(&table), write(&binary.types));
+        if committed != own {
+            let why = "run `cargo xtask layouts` and look at what has changed";
+            return Err(format!("the table for {goarch} is out of date: {why}\n{own}").into());
+        }
     }
     Ok(())
 }
@@ -160,7 +191,9 @@ fn special_functions(go: &Toolchain) -> Result<(), Failed> {
     // FuncIDWrapper is the highest of all. The method of a pointer whose method is that of the
     // value is such a wrapper.
     let highest = funcs.iter().map(|f| f.func_id).max().unwrap();
-    let wrapper = find("internal/abi.(*Kind).String").ok_or("no wrapper to compare with")?;
+    let wrapper = find("internal/abi.(*Kind).String")
+        .or_else(|| find("reflect.(*Kind).String"))
+        .ok_or("no wrapper to compare with")?;
     assert_eq!(wrapper.func_id, highest);
     assert!(funcs.iter().filter(|f| f.func_id == highest).count() > 50);
     Ok(())
@@ -205,8 +238,15 @@ fn equals_symbol_table(go: &Toolchain) -> Result<(), Failed> {
             .ok_or_else(|| format!("{name} is not found"))?;
         let found = func.name();
         assert_eq!(func.entry, offset, "{name}");
+        // Up to Go 1.20 the linker shortens type arguments.
+        let shortened = match (name.find('['), name.rfind(']')) {
+            (Some(from), Some(to)) if found.contains("[...]") => {
+                format!("{}[...]{}", &name[..from], &name[to + 1..])
+            }
+            _ => (*name).to_owned(),
+        };
         assert!(
-            found == *name || name.strip_suffix(".abi0") == Some(&found),
+            found == shortened || name.strip_suffix(".abi0") == Some(&found),
             "{found} is not {name}"
         );
         compared += 1;

@@ -40,8 +40,10 @@ pub enum LayoutSource {
     Dwarf,
     /// A separate debug file.
     DebugFile,
-    /// goinspect's table for this Go version.
+    /// goinspect's table for this Go version, which the program's own type descriptors confirm.
     Table,
+    /// The program's own type descriptors and, for what they leave out, the table of another Go version.
+    Assumed,
 }
 
 /// Where the addresses of the runtime's variables came from.
@@ -49,8 +51,8 @@ pub enum LayoutSource {
 pub enum SymbolSource {
     /// The ELF symbol table.
     Symtab,
-    /// DWARF variables.
-    Dwarf,
+    /// The program itself, which has no symbol table: by the code and the shape of its data.
+    Found,
 }
 
 /// What the executable says of its build (`runtime/debug.BuildInfo`).

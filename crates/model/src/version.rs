@@ -13,7 +13,7 @@ pub struct GoVersion {
 
 impl GoVersion {
     /// The oldest version whose programs are read.
-    pub const OLDEST: GoVersion = GoVersion::new(1, 21);
+    pub const OLDEST: GoVersion = GoVersion::new(1, 19);
     /// The newest version that the tests have seen.
     pub const NEWEST_TESTED: GoVersion = GoVersion::new(1, 27);
 
@@ -52,7 +52,14 @@ impl GoVersion {
                 _ => LabelPlace::Nowhere,
             },
             generic_methods: since(27),
+            elides_the_middle: since(21),
         }
+    }
+
+    /// Whether the liveness of a frame's arguments is that at the outermost call inlined there, and not at the
+    /// innermost (`runtime/traceback.go`, `gentraceback` before Go 1.21).
+    pub fn liveness_is_the_callers(self) -> bool {
+        self < GoVersion::new(1, 21)
     }
 
     /// Reads `go1.27.3`, `go1.28rc1`, `devel go1.28-0123abc Mon …`, `go1.22.1 X:boringcrypto`.
@@ -72,7 +79,7 @@ impl fmt::Display for GoVersion {
 }
 
 /// What differs from version to version in the text of Go's traceback (`runtime/traceback.go`,
-/// compared from Go 1.21 to 1.27).
+/// compared from Go 1.19 to 1.27).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dialect {
     /// `gp=… m=…` in the headers at the level `system`: since Go 1.22.
@@ -90,6 +97,8 @@ pub struct Dialect {
     pub labels: LabelPlace,
     /// Names with two pairs of brackets are shortened at both, `(*T[...]).M[...]`: since Go 1.27.
     pub generic_methods: bool,
+    /// Of a deep stack the frames in the middle are left out, and not the outermost: since Go 1.21.
+    pub elides_the_middle: bool,
 }
 
 /// Where pprof labels stand in a goroutine's header.

@@ -223,10 +223,11 @@ impl<'a> BuildDto<'a> {
                 LayoutSource::Dwarf => "dwarf",
                 LayoutSource::DebugFile => "debugfile",
                 LayoutSource::Table => "table",
+                LayoutSource::Assumed => "assumed",
             },
             symbols: match b.symbols {
                 SymbolSource::Symtab => "symtab",
-                SymbolSource::Dwarf => "dwarf",
+                SymbolSource::Found => "found",
             },
         }
     }

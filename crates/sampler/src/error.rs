@@ -121,6 +121,10 @@ impl From<CoreError> for Error {
     }
 }
 
+/// What helps where the executable says too little.
+const WITH_SYMBOLS: &str = "if an unstripped build of exactly this program is at hand, name it with \
+    --exe, or its debug file with --debug-file";
+
 impl From<BinaryError> for Error {
     fn from(error: BinaryError) -> Error {
         let kind = match &error {
@@ -131,9 +135,7 @@ impl From<BinaryError> for Error {
         };
         let plain = Error::new(kind, &error);
         match error {
-            BinaryError::NoDebugInfo | BinaryError::NoSymbol(_) => plain.hint(
-                "if an unstripped build of exactly this program is at hand, name it with --exe, or its debug file with --debug-file",
-            ),
+            BinaryError::NoDebugInfo | BinaryError::NoSymbol(_) => plain.hint(WITH_SYMBOLS),
             _ => plain,
         }
     }
@@ -145,6 +147,9 @@ impl From<LoadError> for Error {
             LoadError::Binary(error) => error.into(),
             LoadError::Mismatch(_) => Error::new(ErrorKind::Damaged, error),
             LoadError::Contract(_) => Error::new(ErrorKind::NotSupported, error),
+            LoadError::NotLocated { .. } => {
+                Error::new(ErrorKind::NotSupported, error).hint(WITH_SYMBOLS)
+            }
             LoadError::Read {
                 why: target::ReadError::Gone,
                 ..

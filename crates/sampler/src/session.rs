@@ -5,11 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gobinary::DebugInfo;
 use goruntime::{Decoder, Limits, Runtime, Wanted, capture};
-use model::{
-    BuildInfo, CaptureInfo, LayoutSource, Pid, Snapshot, SymbolSource, TargetInfo, TargetKind,
-};
+use model::{BuildInfo, CaptureInfo, Pid, Snapshot, TargetInfo, TargetKind};
 use ptrace::{Presence, Process, StopLimits};
 
 use crate::error::{Error, ErrorKind};
@@ -175,10 +172,7 @@ pub(crate) fn build_info(runtime: &Runtime) -> BuildInfo {
         path: build.path.clone(),
         main: build.main_at_version(),
         settings: build.settings.clone(),
-        layout: match runtime.binary().debug_info {
-            DebugInfo::Separate => LayoutSource::DebugFile,
-            DebugInfo::Own | DebugInfo::None => LayoutSource::Dwarf,
-        },
-        symbols: SymbolSource::Symtab,
+        layout: runtime.layout(),
+        symbols: runtime.symbols(),
     }
 }

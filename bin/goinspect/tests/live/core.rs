@@ -43,6 +43,17 @@ pub fn arm64(go: &Toolchain) -> Result<(), Failed> {
     equals_the_crash_text(go, &crash, &["--exe", &zoo.to_string_lossy()])
 }
 
+/// The same without symbols and debug information.
+pub fn arm64_stripped(go: &Toolchain) -> Result<(), Failed> {
+    let options = BuildOptions {
+        flags: vec!["-ldflags=-s -w".into()],
+        ..BuildOptions::arm64()
+    };
+    let zoo = build(go, "zoo", &options)?;
+    let crash = crash(&zoo, &["-nospin"], &CrashOptions::arm64())?;
+    equals_the_crash_text(go, &crash, &["--exe", &zoo.to_string_lossy()])
+}
+
 /// The same across C.
 pub fn arm64_across_c(go: &Toolchain) -> Result<(), Failed> {
     let zoo = build(go, "zoo", &BuildOptions::arm64_with_c())?;
@@ -52,7 +63,7 @@ pub fn arm64_across_c(go: &Toolchain) -> Result<(), Failed> {
 
 /// Every block of the text is among those that goinspect prints, character for character,
 /// minutes aside; which cannot be, and why, is said.
-fn equals_the_crash_text(go: &Toolchain, crash: &Crash, more: &[&str]) -> Result<(), Failed> {
+pub fn equals_the_crash_text(go: &Toolchain, crash: &Crash, more: &[&str]) -> Result<(), Failed> {
     let core = crash.core.to_string_lossy();
     let mut args = vec!["core", &*core, "--traceback", "system", "--elide"];
     args.extend(more);

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use crate::run::{fails_with, goinspect, snapshot};
 use crate::zoo::equals_own_stacks;
 
-fn tool(program: &str, args: &[&Path]) -> Result<(), Failed> {
+/// Runs a program to its end.
+pub fn tool(program: &str, args: &[&Path]) -> Result<(), Failed> {
     let output = Command::new(program).args(args).output()?;
     match output.status.success() {
         true => Ok(()),
@@ -50,10 +51,10 @@ pub fn named(go: &Toolchain) -> Result<(), Failed> {
     fs::rename(&debug, &elsewhere)?;
     let program = Program::start(&zoo, &["-nospin"])?;
     let pid = program.pid().to_string();
-    let output = goinspect(&["snapshot", &pid]);
-    fails_with(&output, 5, &["no DWARF debug information", "--debug-file"])?;
     let named = elsewhere.to_string_lossy();
+    assert_eq!(snapshot(program.pid(), &[])?["build"]["layout"], "table");
     let taken = snapshot(program.pid(), &["--debug-file", &named])?;
+    assert_eq!(taken["build"]["layout"], "debugfile");
     assert!(
         taken["goroutines"]
             .as_array()

@@ -10,6 +10,7 @@
     reason = "a failed test may panic; some say how much they compared"
 )]
 
+mod builds;
 mod churn;
 mod core;
 mod damaged;
@@ -26,6 +27,8 @@ mod zoo;
 
 use std::process::ExitCode;
 
+use builds::Mode;
+
 use fixtures::build::C_FOR_ARM64;
 use fixtures::crash::{ARM64, CORE_FILES};
 use fixtures::{Requirement, Trials};
@@ -37,6 +40,23 @@ const GCORE: &[Requirement] = &[Requirement::Program("gcore")];
 const OBJCOPY: &[Requirement] = &[Requirement::Program("objcopy")];
 const TMUX: &[Requirement] = &[Requirement::Program("tmux")];
 const ROOT: &[Requirement] = &[Requirement::Check(process::not_root)];
+
+/// `strip` comes with the C compiler, too.
+const CORE_FILES_AND_STRIP: &[Requirement] = &[CORE_FILES, Requirement::Program("strip")];
+/// What every Go version is tried with.
+const BUILDS: &[(Mode, &str, &[Requirement])] = &[
+    (Mode::Exe, "exe", CORE_FILES_AND_STRIP),
+    (Mode::Pie, "pie", CORE_FILES_AND_STRIP),
+    (Mode::External, "external", CORE_FILES_AND_C),
+    (Mode::Static, "static", CORE_FILES_AND_C),
+];
+/// What the newest is tried with beyond that.
+const MORE_BUILDS: &[(Mode, &str)] = &[
+    (Mode::StaticPie, "static_pie"),
+    (Mode::Race, "race"),
+    (Mode::Unoptimised, "unoptimised"),
+    (Mode::Trimmed, "trimmed"),
+];
 
 fn main() -> ExitCode {
     let mut trials = Trials::new();
@@ -75,6 +95,7 @@ fn main() -> ExitCode {
         core::zoo_killed,
     );
     trials.for_each_go("core::arm64", &[ARM64], core::arm64);
+    trials.for_each_go("core::arm64_stripped", &[ARM64], core::arm64_stripped);
     trials.for_each_go(
         "core::arm64_across_c",
         &[ARM64, C_FOR_ARM64],
@@ -100,6 +121,23 @@ fn main() -> ExitCode {
         debug_file::found_by_link,
     );
     trials.for_each_go("debug_file::named", OBJCOPY, debug_file::named);
+    for (mode, name, needs) in BUILDS {
+        let name = |kind| format!("builds::{name}{kind}");
+        trials.for_each_go(&name(""), needs, |go| builds::whole(go, *mode));
+        trials.for_each_go(&name("_stripped"), needs, |go| builds::stripped(go, *mode));
+    }
+    trials.for_newest_go(
+        "builds::newer_than_the_tables",
+        &[],
+        builds::newer_than_the_tables,
+    );
+    for (mode, name) in MORE_BUILDS {
+        let name = |kind| format!("builds::{name}{kind}");
+        trials.for_newest_go(&name(""), CORE_FILES_AND_C, |go| builds::whole(go, *mode));
+        trials.for_newest_go(&name("_stripped"), CORE_FILES_AND_C, |go| {
+            builds::stripped(go, *mode)
+        });
+    }
     trials.for_each_go("zoo::facts_agree", &[], zoo::facts_agree);
     trials.for_each_go(
         "zoo::json_keeps_the_schema",
@@ -124,7 +162,6 @@ fn main() -> ExitCode {
     );
     trials.for_each_go("hostile::mutated_memory", &[], hostile::mutated_memory);
     trials.for_each_go("errors::version_too_old", &[], errors::version_too_old);
-    trials.for_each_go("errors::stripped", &[], errors::stripped);
     trials.for_each_go(
         "errors::foreign_executable",
         &[],

@@ -12,12 +12,20 @@ use crate::run::goinspect;
 
 /// Live: every goroutine that stays where it is has the same block, character for character.
 pub fn equals_the_runtimes_text(go: &Toolchain) -> Result<(), Failed> {
-    let mut zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
+    let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
+    equals_its_own_text(go, zoo)
+}
+
+/// The same of a `zoo` that has been started.
+pub fn equals_its_own_text(go: &Toolchain, mut zoo: Program) -> Result<(), Failed> {
     let moving = moving(&mut zoo)?;
     let pid = zoo.pid().to_string();
     let output = goinspect(&["snapshot", &pid, "--format", "traceback", "--elide"]);
     let theirs = zoo.stack()?;
     zoo.quit()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
     equal(go, &String::from_utf8(output.stdout)?, &theirs, &moving)
 }
 

@@ -149,6 +149,10 @@ pub fn equals_own_stacks(mut zoo: Program) -> Result<(), Failed> {
         .filter_map(Value::as_u64)
         .collect();
     let own = own(&taken);
+    let cuts = taken["build"]["goVersion"]
+        .as_str()
+        .unwrap()
+        .starts_with("go1.19");
     let dumped = read_back(&text)?.blocks;
     let mut wrong = Vec::new();
     for d in &dumped {
@@ -179,7 +183,7 @@ pub fn equals_own_stacks(mut zoo: Program) -> Result<(), Failed> {
         // snapshot says so.
         let unseen = spinning.contains(&d.goid) && taken["capture"]["consistent"] == false;
         if !unseen {
-            compare_stacks(d, g, d.goid == control, moves, &mut complain);
+            compare_stacks(d, g, d.goid == control, moves, cuts, &mut complain);
         }
         compare_creators(d, g, &mut complain);
     }
@@ -230,6 +234,7 @@ fn compare_stacks(
     g: &Value,
     is_control: bool,
     moves: bool,
+    cuts: bool,
     complain: &mut impl FnMut(String),
 ) {
     let shown = shown(g);
@@ -272,7 +277,16 @@ fn compare_stacks(
             }
         }
     }
-    if at != shown.len() {
+    // Before Go 1.21 only so many frames are printed, hidden ones counted.
+    let physical = |frame: &&Value| frame["inlined"] == false;
+    let all = g["frames"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(physical)
+        .count();
+    let cut = cuts && all > 100 && (90..=100).contains(&at);
+    if at != shown.len() && !cut {
         complain(format!(
             "{} frames, not {at}: {:?}",
             shown.len(),

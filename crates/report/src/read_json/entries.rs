@@ -110,25 +110,26 @@ impl Word for TargetKind {
 }
 
 impl Word for LayoutSource {
-    const WHAT: &'static str = "\"dwarf\", \"debugfile\" or \"table\"";
+    const WHAT: &'static str = "\"dwarf\", \"debugfile\", \"table\" or \"assumed\"";
 
     fn from_word(word: &str) -> Option<Self> {
         match word {
             "dwarf" => Some(LayoutSource::Dwarf),
             "debugfile" => Some(LayoutSource::DebugFile),
             "table" => Some(LayoutSource::Table),
+            "assumed" => Some(LayoutSource::Assumed),
             _ => None,
         }
     }
 }
 
 impl Word for SymbolSource {
-    const WHAT: &'static str = "\"symtab\" or \"dwarf\"";
+    const WHAT: &'static str = "\"symtab\" or \"found\"";
 
     fn from_word(word: &str) -> Option<Self> {
         match word {
             "symtab" => Some(SymbolSource::Symtab),
-            "dwarf" => Some(SymbolSource::Dwarf),
+            "found" => Some(SymbolSource::Found),
             _ => None,
         }
     }

@@ -25,6 +25,10 @@ pub enum Level {
 const INNER_FRAMES: usize = 50;
 /// `runtime/traceback.go`, `tracebackOuterFrames`.
 const OUTER_FRAMES: usize = 50;
+/// Before Go 1.21, `_TracebackMaxFrames`: so many physical frames, hidden ones counted, and no more.
+const MAX_FRAMES: usize = 100;
+/// What follows them.
+const MORE_FRAMES: &str = "...additional frames elided...";
 
 /// The block that Go would print for a goroutine of `snapshot`, which holds
 /// [`FramePlace`]s if the arguments are to be right. With `elide`, stacks of more than a hundred frames
@@ -88,7 +92,7 @@ fn ancestor<'a>(a: &'a model::Ancestor, level: Level, dialect: &Dialect) -> Ance
         }
     }
     if a.cut {
-        lines.push(Line::Other(Cow::Borrowed("...additional frames elided...")));
+        lines.push(Line::Other(Cow::Borrowed(MORE_FRAMES)));
     }
     Ancestor {
         goid: a.goid.0,
@@ -151,14 +155,22 @@ fn lines<'a>(g: &'a Goroutine, level: Level, elide: bool, dialect: &Dialect) -> 
         Level::System => (0..g.frames.len()).collect(),
     };
     let middle = match shown.len().checked_sub(INNER_FRAMES + OUTER_FRAMES) {
-        Some(left_out @ 1..) if elide => INNER_FRAMES..INNER_FRAMES + left_out,
+        Some(left_out @ 1..) if elide && dialect.elides_the_middle => {
+            INNER_FRAMES..INNER_FRAMES + left_out
+        }
         _ => 0..0,
     };
+    let cut = elide && !dialect.elides_the_middle;
+    let mut physical = 0;
     let mut lines = Vec::with_capacity(shown.len() - middle.len() + 1);
     let mut shown = shown.into_iter().enumerate().peekable();
     let mut places = g.traceback.places.iter();
     for (i, frame) in g.frames.iter().enumerate() {
         let place = if frame.inlined { None } else { places.next() };
+        if cut && physical == MAX_FRAMES {
+            break;
+        }
+        physical += usize::from(!frame.inlined);
         let Some((nth, _)) = shown.next_if(|&(_, index)| index == i) else {
             continue;
         };
@@ -168,6 +180,10 @@ fn lines<'a>(g: &'a Goroutine, level: Level, elide: bool, dialect: &Dialect) -> 
         if !middle.contains(&nth) {
             lines.push(Line::Call(call(frame, place, level, dialect)));
         }
+    }
+    // Said only if as many were printed.
+    if cut && lines.len() == MAX_FRAMES {
+        lines.push(Line::Other(Cow::Borrowed(MORE_FRAMES)));
     }
     lines
 }

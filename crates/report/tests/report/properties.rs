@@ -168,9 +168,10 @@ fn build() -> impl Strategy<Value = BuildInfo> {
     let layout = prop_oneof![
         Just(LayoutSource::Dwarf),
         Just(LayoutSource::DebugFile),
-        Just(LayoutSource::Table)
+        Just(LayoutSource::Table),
+        Just(LayoutSource::Assumed)
     ];
-    let symbols = prop_oneof![Just(SymbolSource::Symtab), Just(SymbolSource::Dwarf)];
+    let symbols = prop_oneof![Just(SymbolSource::Symtab), Just(SymbolSource::Found)];
     let settings = btree_map(text(), text(), 0..4);
     (text(), of(text()), of(text()), settings, layout, symbols).prop_map(
         |(go_version, path, main, settings, layout, symbols)| BuildInfo {

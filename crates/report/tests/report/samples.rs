@@ -442,7 +442,7 @@ pub fn hostile_core() -> Snapshot {
         main: None,
         settings: [("a\u{9b}".to_owned(), "\0".to_owned())].into(),
         layout: LayoutSource::Table,
-        symbols: SymbolSource::Dwarf,
+        symbols: SymbolSource::Found,
     };
     s.capture = CaptureInfo {
         pause: None,

@@ -209,10 +209,11 @@ fn diagnostics(model: &Model, columns: usize) -> Vec<Line<'static>> {
         LayoutSource::Dwarf => "the executable's debug information",
         LayoutSource::DebugFile => "a separate debug file",
         LayoutSource::Table => "goinspect's table for this Go version",
+        LayoutSource::Assumed => "the program's own type descriptors",
     };
     let symbols = match build.symbols {
         SymbolSource::Symtab => "the symbol table",
-        SymbolSource::Dwarf => "the debug information",
+        SymbolSource::Found => "their place in the program",
     };
     how.push(format!(
         "structures are known from {layout}, variables from {symbols}"
