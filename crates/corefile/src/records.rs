@@ -51,22 +51,26 @@ fn registers(record: &[u8], arch: Arch) -> Option<Registers> {
     if record.len() < REGISTERS + count * 8 + 4 || record.len() > whole {
         return None;
     }
-    let nth = |i: usize| u64_at(record, REGISTERS + i * 8).map(Addr);
+    let nth = |i: usize| u64_at(record, REGISTERS + i * 8);
     Some(match arch {
-        Arch::Amd64 => Registers {
-            pc: nth(16)?,
-            sp: nth(19)?,
-            lr: None,
-            fp: nth(4)?,
-            g: nth(1)?,
-        },
-        Arch::Arm64 => Registers {
-            pc: nth(32)?,
-            sp: nth(31)?,
-            lr: Some(nth(30)?),
-            fp: nth(29)?,
-            g: nth(28)?,
-        },
+        Arch::Amd64 => {
+            // `r15`, `r14`, `r13`, `r12`, `rbp`, `rbx`, `r11` … `r8`, `rax`, `rcx`, `rdx`, `rsi`, `rdi`,
+            // `orig_rax`, `rip`, `cs`, `eflags`, `rsp`; here in the order of DWARF.
+            const ORDER: [usize; 16] = [10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0];
+            let mut general = [0; 16];
+            for (register, i) in general.iter_mut().zip(ORDER) {
+                *register = nth(i)?;
+            }
+            Registers::amd64(nth(16)?, general)
+        }
+        // `x0` … `x30`, `sp`, `pc`.
+        Arch::Arm64 => {
+            let mut general = [0; 32];
+            for (i, register) in general.iter_mut().enumerate() {
+                *register = nth(i)?;
+            }
+            Registers::arm64(nth(32)?, general)
+        }
     })
 }
 

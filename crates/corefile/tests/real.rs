@@ -232,10 +232,18 @@ fn kernel_core() -> Result<(), Failed> {
     Ok(())
 }
 
-fn register_names() -> [&'static str; 4] {
+/// The general registers in the order of DWARF, and the program counter.
+fn register_names() -> &'static [&'static str] {
     match env::consts::ARCH {
-        "x86_64" => ["rip", "rsp", "rbp", "r14"],
-        _ => ["pc", "sp", "x29", "x28"],
+        "x86_64" => &[
+            "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11",
+            "r12", "r13", "r14", "r15", "rip",
+        ],
+        _ => &[
+            "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
+            "x14", "x15", "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25",
+            "x26", "x27", "x28", "x29", "x30", "sp", "pc",
+        ],
     }
 }
 
@@ -271,8 +279,11 @@ fn gdb_says(output: &str) -> (Vec<Vec<u64>>, Vec<Vec<u64>>) {
             _ => {}
         }
     }
-    let groups = |all: &[u64]| all.chunks(4).map(<[u64]>::to_vec).collect();
-    (groups(&registers), groups(&words))
+    let groups = |all: &[u64], of: usize| all.chunks(of).map(<[u64]>::to_vec).collect();
+    (
+        groups(&registers, register_names().len()),
+        groups(&words, 4),
+    )
 }
 
 fn agrees_with_gdb(core: &CoreFile, output: &str) {
@@ -284,12 +295,18 @@ fn agrees_with_gdb(core: &CoreFile, output: &str) {
     let (mut registers, words) = gdb_says(output);
     let mut expected: Vec<Vec<u64>> = ours
         .iter()
-        .map(|r| vec![r.pc.0, r.sp.0, r.fp.0, r.g.0])
+        .map(|r| {
+            let general = &r.general[..register_names().len() - 1];
+            [general, &[r.pc.0]].concat()
+        })
         .collect();
     assert_eq!(words.len(), expected.len(), "{output}");
+    let sp = register_names()
+        .iter()
+        .position(|name| matches!(*name, "rsp" | "sp"));
     for (registers, words) in registers.iter().zip(words) {
         let mut stack = [0; 32];
-        core.read(Addr(registers[1]), &mut stack).unwrap();
+        core.read(Addr(registers[sp.unwrap()]), &mut stack).unwrap();
         assert_eq!(stack.as_slice(), support::words(words));
     }
     registers.sort();
@@ -364,13 +381,10 @@ fn qemu_core() -> Result<(), Failed> {
     let [thread] = core.threads() else {
         panic!("{:?}", core.threads());
     };
-    let expected = Registers {
-        pc: Addr(said[0]),
-        sp: Addr(0x7770),
-        lr: Some(Addr(0x3030)),
-        fp: Addr(0x2929),
-        g: Addr(0x2828),
-    };
+    let mut general = thread.registers.unwrap().general;
+    general[0] = 0x7770;
+    general[28..].copy_from_slice(&[0x2828, 0x2929, 0x3030, 0x7770]);
+    let expected = Registers::arm64(said[0], general);
     assert_eq!(thread.registers, Some(expected));
     let mut text = [0; 8];
     core.read(Addr(said[1]), &mut text).unwrap();

@@ -76,7 +76,7 @@ fn behind_handler(
     let word = |at: u64| {
         let read = behind.checked_add(at).map(|at| mem.read_u64(at));
         match read {
-            Some(Ok(word)) => Ok(Addr(word)),
+            Some(Ok(word)) => Ok(word),
             _ => Err(
                 "its thread is in a signal handler, and what it interrupted cannot be read"
                     .to_owned(),
@@ -86,27 +86,23 @@ fn behind_handler(
     match module.binary.arch {
         // The return address has been left behind: here is the ucontext. Its general
         // registers follow flags, link and stack (40 bytes), in the order r8 … r15, rdi, rsi,
-        // rbp, rbx, rdx, rax, rcx, rsp, rip.
+        // rbp, rbx, rdx, rax, rcx, rsp, rip; here they are in the order of DWARF.
         Arch::Amd64 => {
-            let register = |i: u64| word(40 + 8 * i);
-            Ok(Registers {
-                pc: register(16)?,
-                sp: register(15)?,
-                lr: None,
-                fp: register(10)?,
-                g: register(6)?,
-            })
+            const ORDER: [u64; 16] = [13, 12, 14, 11, 9, 8, 10, 15, 0, 1, 2, 3, 4, 5, 6, 7];
+            let mut general = [0; 16];
+            for (register, i) in general.iter_mut().zip(ORDER) {
+                *register = word(40 + 8 * i)?;
+            }
+            Ok(Registers::amd64(word(40 + 8 * 16)?, general))
         }
         // The siginfo (128 bytes), then the ucontext: 176 bytes up to the fault address, then x0 … x30, sp, pc.
         Arch::Arm64 => {
             let register = |i: u64| word(128 + 176 + 8 + 8 * i);
-            Ok(Registers {
-                pc: register(32)?,
-                sp: register(31)?,
-                lr: Some(register(30)?),
-                fp: register(29)?,
-                g: register(28)?,
-            })
+            let mut general = [0; 32];
+            for (to, i) in general.iter_mut().zip(0..) {
+                *to = register(i)?;
+            }
+            Ok(Registers::arm64(register(32)?, general))
         }
     }
 }

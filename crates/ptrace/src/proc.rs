@@ -4,7 +4,7 @@
 //! process has ended, everything below it fails with `ESRCH`, even if another process has got
 //! the same PID. It does what a pidfd would be wanted for, on every kernel.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -38,6 +38,16 @@ impl ProcDir {
     pub(crate) fn file(&self, name: &str) -> Result<File, Errno> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         openat(&self.0, name, flags, Mode::empty()).map(File::from)
+    }
+
+    /// The same for something that need not be a file: what is none is refused, and never waited for.
+    pub(crate) fn regular_file(&self, name: &OsStr) -> Result<File, Errno> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let file = openat(&self.0, name, flags, Mode::empty()).map(File::from)?;
+        match file.metadata().is_ok_and(|meta| meta.is_file()) {
+            true => Ok(file),
+            false => Err(Errno::EINVAL),
+        }
     }
 
     /// Reads a file of it.

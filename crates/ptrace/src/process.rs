@@ -34,9 +34,10 @@ pub(crate) struct Inner {
     pub(crate) clock_offset: Option<i64>,
     /// Where to look for what belongs to the address space, relative to `dir`: empty,
     /// or that of another thread if the first one has ended.
-    prefix: String,
+    pub(crate) prefix: String,
     exe_path: PathBuf,
     entry: Option<Addr>,
+    vdso: Option<Addr>,
 }
 
 /// Whether a process still is what it was when it was opened.
@@ -99,6 +100,12 @@ impl Process {
             file: "auxv",
             source: Errno::ENODATA,
         })
+    }
+
+    /// Where the kernel's library is that programs call instead of the kernel for what can be
+    /// had without it (`AT_SYSINFO_EHDR`, vdso(7)).
+    pub fn vdso_address(&self) -> Option<Addr> {
+        self.inner.vdso
     }
 
     /// Whether it still is the program that was opened.
@@ -224,6 +231,7 @@ impl Opening {
                 clock_offset: clock::offset_ns(&self.dir),
                 exe_path: exe.into(),
                 entry: auxv_entry(&auxv, nix::libc::AT_ENTRY).map(Addr),
+                vdso: auxv_entry(&auxv, nix::libc::AT_SYSINFO_EHDR).map(Addr),
                 prefix,
                 dir: self.dir,
             }),

@@ -1,7 +1,6 @@
-//! The registers that are wanted, out of all that a processor has.
-//! The only place that depends on the architecture goinspect was built for.
+//! The general registers. The only place that depends on the architecture goinspect was built for.
 
-use model::{Addr, Arch, Tid};
+use model::{Arch, Tid};
 use nix::errno::Errno;
 use target::Registers;
 
@@ -21,24 +20,22 @@ pub(crate) const ARCH: Arch = Arch::Arm64;
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn read(tid: Tid) -> Result<Registers, Errno> {
     let regs = sys::general_registers(tid)?;
-    Ok(Registers {
-        pc: Addr(regs.rip),
-        sp: Addr(regs.rsp),
-        lr: None,
-        fp: Addr(regs.rbp),
-        g: Addr(regs.r14),
-    })
+    Ok(Registers::amd64(
+        regs.rip,
+        [
+            regs.rax, regs.rdx, regs.rcx, regs.rbx, regs.rsi, regs.rdi, regs.rbp, regs.rsp,
+            regs.r8, regs.r9, regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15,
+        ],
+    ))
 }
 
 /// The registers of a thread that has been stopped by this thread.
 #[cfg(target_arch = "aarch64")]
 pub(crate) fn read(tid: Tid) -> Result<Registers, Errno> {
     let regs = sys::general_registers(tid)?;
-    Ok(Registers {
-        pc: Addr(regs.pc),
-        sp: Addr(regs.sp),
-        lr: Some(Addr(regs.regs[30])),
-        fp: Addr(regs.regs[29]),
-        g: Addr(regs.regs[28]),
-    })
+    let mut general = [regs.sp; 32];
+    for (to, from) in general.iter_mut().zip(regs.regs) {
+        *to = from;
+    }
+    Ok(Registers::arm64(regs.pc, general))
 }

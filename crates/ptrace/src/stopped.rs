@@ -10,8 +10,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use model::{Addr, Arch};
+use nix::errno::Errno;
 use target::{ReadError, ReadMemory, Target, Thread, Want};
 
+use crate::maps::Maps;
 use crate::process::{Inner, Presence};
 use crate::tracees::{Released, Tracees};
 use crate::{Process, StopError, clock, registers, sys};
@@ -169,6 +171,18 @@ impl<'p> Stopped<'p> {
     /// would have said when it stopped; `None` if its time namespace cannot be seen through.
     pub fn monotonic_ns(&self) -> Option<u64> {
         self.halted.monotonic_ns
+    }
+
+    /// What is mapped where, as a text that is not looked into yet: the process waits.
+    pub fn maps(&self) -> Result<Maps, ReadError> {
+        self.check()?;
+        let name = format!("{}maps", self.process.prefix);
+        let text = self.process.dir.read(&name);
+        self.check()?;
+        text.map(Maps).map_err(|error| match error {
+            Errno::EACCES | Errno::EPERM => ReadError::NotPermitted,
+            _ => ReadError::Gone,
+        })
     }
 
     /// When its first thread was seized.

@@ -61,7 +61,7 @@ enum State {
     Stopped {
         /// The signal that is being delivered to it, or 0.
         signal: i32,
-        registers: Option<Registers>,
+        registers: Option<Box<Registers>>,
     },
     /// Did not stop in time; goes on doing whatever it does.
     Unresponsive,
@@ -139,8 +139,8 @@ impl<'p> Tracees<'p> {
             .tracees
             .iter()
             .filter_map(|(&tid, tracee)| {
-                let registers = match tracee.state {
-                    State::Stopped { registers, .. } => registers,
+                let registers = match &tracee.state {
+                    State::Stopped { registers, .. } => registers.as_deref().copied(),
                     State::Unresponsive => None,
                     State::Awaited | State::Ended => return None,
                 };

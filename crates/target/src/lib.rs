@@ -5,11 +5,13 @@
 //! before, and remembers what it was asked for and did not have.
 
 mod captured;
+mod mapping;
 mod memory;
 mod registers;
 mod stopped;
 
 pub use captured::CapturedMemory;
+pub use mapping::Mapping;
 pub use memory::{ReadError, ReadMemory, Want};
 pub use model::Arch;
 pub use registers::Registers;

@@ -104,6 +104,7 @@ fn look(pid: Pid, tid: Tid, diagnostics: &mut Vec<String>) -> State {
         Look::Unknown => return State::Ended,
     };
     let registers = registers::read(tid)
+        .map(Box::new)
         .map_err(|e| {
             let why = e.desc();
             diagnostics.push(format!(

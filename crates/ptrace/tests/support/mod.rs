@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,8 +30,21 @@ impl Program {
         program
     }
 
+    /// The same for a copy of the program that lies elsewhere.
+    pub fn start_copy(path: &Path, args: &[&str]) -> Program {
+        let mut program = Program::spawn(Command::new(path), args);
+        program.wait_ready();
+        program
+    }
+
     pub fn start_unready(args: &[&str]) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ptrace-test-program"));
+        Program::spawn(
+            Command::new(env!("CARGO_BIN_EXE_ptrace-test-program")),
+            args,
+        )
+    }
+
+    fn spawn(mut command: Command, args: &[&str]) -> Program {
         command
             .args(args)
             // A group of its own: in an orphaned one, as where tests run without a terminal,
