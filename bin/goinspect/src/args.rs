@@ -147,6 +147,10 @@ pub struct Common {
     /// where debuggers look, too.
     #[arg(long, global = true, value_name = "FILE")]
     pub debug_file: Option<PathBuf>,
+    /// The library whose goroutines are meant, by its file name or path, where a program has
+    /// several Go runtimes.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub module: Option<String>,
     /// Use the executable even if it is not the one that wrote the core.
     #[arg(long, global = true)]
     pub force: bool,

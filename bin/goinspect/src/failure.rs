@@ -83,6 +83,7 @@ impl From<sampler::Error> for Failure {
     fn from(error: sampler::Error) -> Failure {
         let code = match error.kind {
             ErrorKind::Internal => 1,
+            ErrorKind::Ambiguous => 2,
             ErrorKind::NotFound => 3,
             ErrorKind::NotPermitted => 4,
             ErrorKind::NotSupported => 5,

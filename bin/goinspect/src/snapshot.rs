@@ -94,6 +94,7 @@ pub fn options(common: &Common, wanted: Wanted) -> Options {
     Options {
         exe: common.exe.clone(),
         debug_file: common.debug_file.clone(),
+        module: common.module.clone(),
         force: common.force,
         wanted,
         ..Options::default()

@@ -7,7 +7,7 @@ use object::ReadCache;
 use rustc_hash::FxHashMap;
 
 use crate::GoVersion;
-use crate::buildinfo::BuildInfo;
+use crate::buildinfo::{self, BuildInfo};
 use crate::dwarf;
 use crate::elf::{Elf, Image, Segment, Variable};
 use crate::error::BinaryError;
@@ -101,6 +101,31 @@ impl GoBinary {
         })
     }
 
+    /// Reads a plugin of the program `host`: a plugin has neither build information nor a
+    /// runtime of its own.
+    pub fn open_plugin(file: File, host: &GoBinary) -> Result<GoBinary, BinaryError> {
+        let cache = ReadCache::new(file.try_clone()?);
+        let elf = Elf::parse(&cache)?;
+        let (pclntab_at, pclntab) = read_pclntab(&elf)?;
+        Ok(GoBinary {
+            arch: elf.arch(),
+            version: host.version,
+            build: host.build.clone(),
+            types: TypeTable::default(),
+            build_ids: elf.build_ids()?,
+            entry: elf.entry(),
+            pclntab,
+            pclntab_at,
+            debug_info: DebugInfo::None,
+            debug_link: None,
+            variables: FxHashMap::default(),
+            image: Image {
+                segments: elf.segments(),
+                file,
+            },
+        })
+    }
+
     /// Whether its types or its symbols are missing.
     pub fn is_stripped(&self) -> bool {
         self.debug_info == DebugInfo::None || !self.has_symbols()
@@ -165,7 +190,15 @@ impl GoBinary {
 }
 
 fn read_build_info(elf: &Elf<'_>) -> Result<BuildInfo, BinaryError> {
-    let section = elf.section(".go.buildinfo")?.ok_or(BinaryError::NotGo)?;
+    let section = match elf.section(".go.buildinfo")? {
+        Some(section) => section,
+        // As debug/buildinfo does.
+        None if !elf.has_sections() => {
+            let found = elf.find(16, |rest| rest.starts_with(buildinfo::MAGIC));
+            found.ok_or(BinaryError::NotGo)?.1.to_vec()
+        }
+        None => return Err(BinaryError::NotGo),
+    };
     // Before Go 1.18 the section held pointers instead of strings.
     BuildInfo::parse(&section)
         .ok_or_else(|| BinaryError::UnsupportedVersion("Go 1.17 or earlier".into()))
@@ -189,6 +222,11 @@ fn read_pclntab(elf: &Elf<'_>) -> Result<(LinkAddr, Pclntab), BinaryError> {
         && let Some(bytes) = elf.bytes(start.at, end.at.0.saturating_sub(start.at.0))
     {
         return Ok((start.at, Pclntab::parse(bytes.to_vec())?));
+    }
+    if !elf.has_sections()
+        && let Some((at, rest)) = elf.find(32, Pclntab::is_header)
+    {
+        return Ok((at, Pclntab::parse(rest.to_vec())?));
     }
     Err(BinaryError::damaged("it has no section .gopclntab"))
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::bytes::{u8_at, uvarint_at};
 
-const MAGIC: &[u8] = b"\xff Go buildinf:";
+/// How it begins.
+pub(crate) const MAGIC: &[u8] = b"\xff Go buildinf:";
 /// The header is padded to this size, and aligned to 16.
 const HEADER: usize = 32;
 const FLAG_INLINE_STRINGS: u8 = 0x2;

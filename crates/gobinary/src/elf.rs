@@ -86,6 +86,27 @@ impl<'c> Elf<'c> {
         Some(name.to_vec())
     }
 
+    /// The first place at a multiple of `align` in a segment's bytes that `is_it` accepts, with its address
+    /// and all of the segment from there on: for files whose section headers were removed.
+    pub(crate) fn find(
+        &self,
+        align: usize,
+        is_it: impl Fn(&[u8]) -> bool,
+    ) -> Option<(LinkAddr, &'c [u8])> {
+        self.file.segments().find_map(|segment| {
+            let data = segment.data().ok()?;
+            let places = (0..data.len()).step_by(align);
+            let mut rests = places.filter_map(|at| Some((at, data.get(at..)?)));
+            let (at, rest) = rests.find(|(_, rest)| is_it(rest))?;
+            Some((LinkAddr(segment.address().wrapping_add(at as u64)), rest))
+        })
+    }
+
+    /// Whether there are sections at all.
+    pub(crate) fn has_sections(&self) -> bool {
+        self.file.sections().next().is_some()
+    }
+
     /// What the file holds for `len` bytes from `at` on.
     pub(crate) fn bytes(&self, at: LinkAddr, len: u64) -> Option<&'c [u8]> {
         let mut segments = self.file.segments();

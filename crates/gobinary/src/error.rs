@@ -22,7 +22,7 @@ pub enum BinaryError {
     #[error("a program for {0}; goinspect reads amd64 and arm64")]
     UnsupportedArch(String),
     /// No trace of Go in it.
-    #[error("not a Go program: it has no Go build information")]
+    #[error("not a Go program: neither it nor a library in it has Go build information")]
     NotGo,
     /// A Go version that goinspect does not know.
     #[error("built with {0}; goinspect reads programs of {oldest} and later", oldest = GoVersion::OLDEST)]

@@ -83,6 +83,13 @@ pub struct Func<'t> {
 }
 
 impl Pclntab {
+    /// Whether a table may begin here: its magic, two zeros, an instruction size, the size of a pointer.
+    pub(crate) fn is_header(bytes: &[u8]) -> bool {
+        let magic = u32_at(bytes, 0);
+        (magic == Some(MAGIC_GO120) || magic == Some(MAGIC_GO118))
+            && matches!(bytes.get(4..8), Some(&[0, 0, 1 | 4, 8]))
+    }
+
     /// Reads the table's header.
     pub fn parse(data: Vec<u8>) -> Result<Pclntab, BinaryError> {
         let magic = u32_at(&data, 0).ok_or_else(|| BinaryError::damaged("pclntab is empty"))?;

@@ -17,7 +17,7 @@ use crate::error::CaptureError;
 use crate::labels;
 use crate::limits::Limits;
 use crate::machine::{Machine, list_ms, read_g};
-use crate::module::{Module, Role};
+use crate::module::{Modules, Role};
 use crate::places::Places;
 use crate::runtime::Runtime;
 use crate::signal::interrupted_registers;
@@ -163,7 +163,7 @@ struct Sample<'a> {
 
 impl Sample<'_> {
     fn goroutine(&mut self, at: Addr, g: &RawG, status: Status) -> Result<Goroutine, String> {
-        let module = &self.runtime.module;
+        let modules = &self.runtime.modules;
         let mut notes = Vec::new();
         let m = self.machine.by_addr.get(&g.m).filter(|m| m.raw.curg == at);
         let thread = m.and_then(|m| m.tid);
@@ -197,9 +197,9 @@ impl Sample<'_> {
             waitsince: (g.waitsince != 0 && (waits || status == Status::Syscall))
                 .then_some(g.waitsince),
             parking_on_chan: g.parking_on_chan,
-            gopc: (!g.gopc.is_null()).then(|| symbolizer.call_site(module, g.gopc)),
-            startpc: (!g.startpc.is_null()).then(|| symbolizer.entry_site(module, g.startpc)),
-            system: is_system(module, g, self.finalizer_runs),
+            gopc: (!g.gopc.is_null()).then(|| symbolizer.call_site(modules, g.gopc)),
+            startpc: (!g.startpc.is_null()).then(|| symbolizer.entry_site(modules, g.startpc)),
+            system: is_system(modules, g, self.finalizer_runs),
             thread,
             locked_to_thread: !g.lockedm.is_null(),
             labels,
@@ -231,7 +231,7 @@ impl Sample<'_> {
         if at.is_null() {
             return Ok(Vec::new());
         }
-        let module = &self.runtime.module;
+        let modules = &self.runtime.modules;
         let Decoder {
             stacks, symbolizer, ..
         } = &mut *self.decoder;
@@ -248,9 +248,9 @@ impl Sample<'_> {
                 .collect();
             Ancestor {
                 goid: Goid(raw.goid),
-                frames: stacks.share(module, symbolizer, &physical),
+                frames: stacks.share(modules, symbolizer, &physical),
                 cut: raw.pcs.len() >= ancestors::MAX_PCS as usize,
-                gopc: (!raw.gopc.is_null()).then(|| symbolizer.call_site(module, raw.gopc)),
+                gopc: (!raw.gopc.is_null()).then(|| symbolizer.call_site(modules, raw.gopc)),
             }
         };
         let raw = ancestors::read(self.mem, self.runtime, at)?;
@@ -310,14 +310,14 @@ impl Sample<'_> {
         m: Option<&MThread>,
         notes: &mut Vec<String>,
     ) -> (Arc<[model::Frame]>, StackEnd, Option<Addr>) {
-        let module = &self.runtime.module;
+        let modules = &self.runtime.modules;
         // The M that the goroutine itself names: its own curg may say otherwise for a moment.
         let on = self
             .machine
             .by_addr
             .get(&g.m)
             .map(|m| (m, self.registers(m, notes)));
-        let begin = match begin(module, g, at, on) {
+        let begin = match begin(modules, g, at, on) {
             Ok(begin) => begin,
             Err(why) => return (Arc::from([]), self.decoder.stacks.end(Err(why)), None),
         };
@@ -337,7 +337,7 @@ impl Sample<'_> {
         let Decoder {
             stacks, symbolizer, ..
         } = &mut *self.decoder;
-        let frames = stacks.share(module, symbolizer, &self.physical);
+        let frames = stacks.share(modules, symbolizer, &self.physical);
         (
             frames,
             stacks.end(end),
@@ -365,10 +365,10 @@ impl Sample<'_> {
         } = self;
         physical.clear();
         places.clear();
-        unwinder.walk(&runtime.module, *mem, start, limits.frames, |visited| {
+        unwinder.walk(&runtime.modules, *mem, start, limits.frames, |visited| {
             physical.push(visited.frame);
             if wanted.places {
-                places.push(finder.place(&runtime.module, *mem, visited));
+                places.push(finder.place(&runtime.modules, *mem, visited));
             }
             ControlFlow::Continue(())
         })
@@ -406,7 +406,7 @@ impl Sample<'_> {
         let Decoder {
             stacks, symbolizer, ..
         } = &mut *self.decoder;
-        let frames = stacks.share(&self.runtime.module, symbolizer, &self.physical);
+        let frames = stacks.share(&self.runtime.modules, symbolizer, &self.physical);
         let stack_end = stacks.end(end.map(drop));
         let (status, traceback) = match &raw {
             Some(g) => {
@@ -451,7 +451,7 @@ impl Sample<'_> {
         );
         interrupted_registers(
             &mut self.decoder.unwinder,
-            &self.runtime.module,
+            &self.runtime.modules,
             self.mem,
             m,
             now,
@@ -469,15 +469,16 @@ fn bounds(g: &RawG, sp: Option<Addr>) -> Option<StackBounds> {
 }
 
 /// `runtime/traceback.go`, `isSystemGoroutine(gp, false)`.
-fn is_system(module: &Module, g: &RawG, finalizer_runs: bool) -> bool {
-    let Some(func) = module.find(g.startpc) else {
+fn is_system(modules: &Modules, g: &RawG, finalizer_runs: bool) -> bool {
+    let Some(spot) = modules.find(g.startpc) else {
         return false;
     };
-    match module.role(&func) {
+    match spot.role() {
         Role::Main | Role::Corostart => false,
         Role::RunFinalizers => !finalizer_runs,
         Role::RunCleanups => !g.running_cleanups,
-        _ => func
+        _ => spot
+            .func
             .name_bytes()
             .is_some_and(|name| name.starts_with(b"runtime.")),
     }
@@ -509,7 +510,7 @@ pub fn count_goroutines(
             .and_then(|bytes| RawG::parse(&runtime.g, bytes));
         g.is_some_and(|g| {
             !matches!(g.status(), None | Some(Status::Dead))
-                && !is_system(&runtime.module, &g, finalizer_runs)
+                && !is_system(&runtime.modules, &g, finalizer_runs)
         })
     };
     Ok(gs.iter().filter(|g| is_own(g)).count() as u64)

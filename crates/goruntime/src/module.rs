@@ -2,24 +2,22 @@
 
 use std::sync::Arc;
 
-use gobinary::{Func, GoBinary, InlinedCall};
+use gobinary::{ArgPiece, Func, GoBinary, InlinedCall};
 use model::{Addr, LinkAddr};
 use rustc_hash::FxHashMap;
 
-use crate::symbolize::MAX_INLINED;
-
 /// A module (`runtime.moduledata`) of the running program with its executable's tables.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Module {
-    pub binary: Arc<GoBinary>,
+    binary: Arc<GoBinary>,
     /// `moduledata.text`: text offsets count from here.
-    pub text: Addr,
+    text: Addr,
     /// `moduledata.etext`.
-    pub etext: Addr,
+    etext: Addr,
     /// `moduledata.gofunc` as a link-time address: funcdata offsets count from here.
-    pub gofunc: LinkAddr,
+    gofunc: LinkAddr,
     /// `abi.FuncIDWrapper`; the highest of its kind in every Go version.
-    pub wrapper_id: u8,
+    wrapper_id: u8,
     /// Functions that have to be treated specially, by text offset.
     roles: FxHashMap<u32, Role>,
 }
@@ -104,44 +102,109 @@ impl Module {
         }
     }
 
-    /// What is special about a function.
-    pub(crate) fn role(&self, func: &Func<'_>) -> Role {
-        self.roles.get(&func.entry).copied().unwrap_or(Role::Normal)
-    }
-
-    /// `pc` as a text offset, if it lies in the text.
-    pub(crate) fn text_offset(&self, pc: Addr) -> Option<u32> {
-        if pc < self.text || pc >= self.etext {
-            return None;
-        }
-        u32::try_from(pc.0 - self.text.0).ok()
-    }
-
-    /// The function that contains `pc` (`runtime/symtab.go`, `findfunc`).
-    pub(crate) fn find(&self, pc: Addr) -> Option<Func<'_>> {
-        self.binary.pclntab.find(self.text_offset(pc)?)
-    }
-
     /// The innermost call that was inlined into `func` at the text offset `at`.
-    pub(crate) fn inlined_call(&self, func: &Func<'_>, at: u32) -> Option<InlinedCall> {
+    fn inlined_call(&self, func: &Func<'_>, at: u32) -> Option<InlinedCall> {
         let tree = self.gofunc.0.wrapping_add(u64::from(func.inline_tree()?));
         self.binary
             .inlined_call(LinkAddr(tree), func.inline_index(at)?)
     }
 
-    /// The text offset in `func` itself from which all that was inlined there at `at` was called.
-    pub(crate) fn outermost_call(&self, func: &Func<'_>, mut at: u32) -> u32 {
-        for _ in 0..MAX_INLINED {
-            let Some(call) = self.inlined_call(func, at) else {
-                break;
-            };
-            at = func.entry.wrapping_add(call.parent_pc);
+    /// The function that contains `pc`.
+    fn find(&self, pc: Addr) -> Option<Spot<'_>> {
+        if pc < self.text || pc >= self.etext {
+            return None;
         }
-        at
+        let offset = u32::try_from(pc.0 - self.text.0).ok()?;
+        Some(Spot {
+            module: self,
+            func: self.binary.pclntab.find(offset)?,
+            offset,
+        })
+    }
+}
+
+/// A place in the program's text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot<'m> {
+    module: &'m Module,
+    /// The function.
+    pub func: Func<'m>,
+    /// The place as a text offset.
+    pub offset: u32,
+}
+
+impl<'m> Spot<'m> {
+    /// What is special about the function.
+    pub(crate) fn role(&self) -> Role {
+        let roles = &self.module.roles;
+        roles.get(&self.func.entry).copied().unwrap_or(Role::Normal)
     }
 
-    /// Where a function starts at run time.
-    pub(crate) fn entry(&self, func: &Func<'_>) -> Addr {
-        Addr(self.text.0.wrapping_add(u64::from(func.entry)))
+    /// Where the function starts.
+    pub(crate) fn entry(&self) -> Addr {
+        Addr(self.module.text.0.wrapping_add(u64::from(self.func.entry)))
+    }
+
+    /// The call in which it is, if that was inlined, and the place of that call, which
+    /// may have been inlined itself (`runtime/symtabinl.go`, `inlineUnwinder`).
+    pub(crate) fn inlined(&self) -> Option<(InlinedCall, Spot<'m>)> {
+        let call = self.module.inlined_call(&self.func, self.offset)?;
+        let offset = self.func.entry.wrapping_add(call.parent_pc);
+        Some((call, Spot { offset, ..*self }))
+    }
+
+    /// The place in the function itself from which all that was inlined here was called.
+    pub(crate) fn outermost(self) -> Spot<'m> {
+        let calls = (0..MAX_INLINED).scan(self, |spot, _| {
+            *spot = spot.inlined()?.1;
+            Some(*spot)
+        });
+        calls.last().unwrap_or(self)
+    }
+
+    /// The name of an inlined function.
+    pub(crate) fn name_of(&self, call: &InlinedCall) -> &'m [u8] {
+        self.module.binary.pclntab.name(call.name).unwrap_or(b"?")
+    }
+
+    /// Whether this `abi.FuncID` is that of wrappers.
+    pub(crate) fn is_wrapper(&self, func_id: u8) -> bool {
+        func_id == self.module.wrapper_id
+    }
+
+    /// How its arguments are laid out here.
+    pub(crate) fn arguments(&self) -> Vec<ArgPiece> {
+        let module = self.module;
+        module
+            .binary
+            .arguments(&self.func, self.offset, module.gofunc)
+    }
+}
+
+/// Calls inlined into one another: the compiler's own budget ends far below.
+pub(crate) const MAX_INLINED: usize = 1000;
+
+/// The modules of a program: its executable's, and those of its plugins.
+#[derive(Debug)]
+pub(crate) struct Modules {
+    main: Module,
+    others: Vec<Module>,
+}
+
+impl Modules {
+    /// `main` is that of the executable or, in a C program, that of the Go library.
+    pub(crate) fn new(main: Module, others: Vec<Module>) -> Modules {
+        Modules { main, others }
+    }
+
+    /// The executable, or the Go library.
+    pub(crate) fn binary(&self) -> &GoBinary {
+        &self.main.binary
+    }
+
+    /// The function that contains `pc` (`runtime/symtab.go`, `findfunc`).
+    pub(crate) fn find(&self, pc: Addr) -> Option<Spot<'_>> {
+        let others = || self.others.iter().find_map(|module| module.find(pc));
+        self.main.find(pc).or_else(others)
     }
 }

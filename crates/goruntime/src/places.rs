@@ -8,7 +8,7 @@ use model::{Addr, Arch, Arg, FramePlace};
 use rustc_hash::FxHashMap;
 use target::ReadMemory;
 
-use crate::module::Module;
+use crate::module::Modules;
 use crate::unwind::Visited;
 
 /// The descriptions of arguments seen so far, by the program counter they hold for.
@@ -21,12 +21,12 @@ impl Places {
     /// The place of one frame of the walk.
     pub(crate) fn place(
         &mut self,
-        module: &Module,
+        modules: &Modules,
         mem: &dyn ReadMemory,
         visited: &Visited,
     ) -> FramePlace {
         let args = match visited.fp {
-            Some(fp) => self.arguments(module, mem, visited.frame.lookup, fp),
+            Some(fp) => self.arguments(modules, mem, visited.frame.lookup, fp),
             None => Box::default(),
         };
         FramePlace {
@@ -38,7 +38,7 @@ impl Places {
 
     fn arguments(
         &mut self,
-        module: &Module,
+        modules: &Modules,
         mem: &dyn ReadMemory,
         lookup: Addr,
         fp: Addr,
@@ -46,9 +46,9 @@ impl Places {
         let pieces = self
             .described
             .entry(lookup)
-            .or_insert_with(|| describe(module, lookup).into());
+            .or_insert_with(|| describe(modules, lookup).into());
         // sys.MinFrameSize: where there is a link register, its place lies below the arguments.
-        let first = match module.binary.arch {
+        let first = match modules.binary().arch {
             Arch::Amd64 => fp,
             Arch::Arm64 => Addr(fp.0.wrapping_add(8)),
         };
@@ -73,12 +73,12 @@ impl Places {
     }
 }
 
-fn describe(module: &Module, lookup: Addr) -> Vec<ArgPiece> {
-    let (Some(func), Some(mut at)) = (module.find(lookup), module.text_offset(lookup)) else {
+fn describe(modules: &Modules, lookup: Addr) -> Vec<ArgPiece> {
+    let Some(spot) = modules.find(lookup) else {
         return Vec::new();
     };
-    if module.binary.version.liveness_is_the_callers() {
-        at = module.outermost_call(&func, at);
+    if modules.binary().version.liveness_is_the_callers() {
+        return spot.outermost().arguments();
     }
-    module.binary.arguments(&func, at, module.gofunc)
+    spot.arguments()
 }

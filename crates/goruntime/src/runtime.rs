@@ -8,17 +8,18 @@ use target::ReadMemory;
 
 use crate::contract::{self, AncestorInfo, Bubble, DbgVar, G, Hmap, M, Moduledata, SyncGroup};
 use crate::error::LoadError;
+use crate::image::Image;
 use crate::labels::LabelLayout;
 use crate::limits::Limits;
 use crate::locate::{self, Layouts, Variables};
-use crate::module::Module;
+use crate::module::{Module, Modules};
 use crate::values::{Header, STRING_SIZE};
 
 /// The runtime of one running program: layouts, addresses, tables. Valid as long as the
 /// process runs the same executable.
 #[derive(Debug)]
 pub struct Runtime {
-    pub(crate) module: Module,
+    pub(crate) modules: Modules,
     pub(crate) g: G,
     pub(crate) m: M,
     pub(crate) hmap: Option<Hmap>,
@@ -35,11 +36,15 @@ pub struct Runtime {
     pub(crate) idle_in_synctest: Vec<bool>,
     /// Whether the program prints labels in its tracebacks (`GODEBUG=tracebacklabels`).
     pub(crate) traceback_labels: bool,
+    /// Where the address of the next module will be.
+    next_module: Addr,
     layout: LayoutSource,
     symbols: SymbolSource,
     pub(crate) diagnostics: Vec<String>,
 }
 
+/// More plugins than any program has.
+const MAX_MODULES: usize = 1000;
 /// More settings of `GODEBUG` than any Go version has (1.27: 40).
 const MAX_SETTINGS: u64 = 512;
 /// Longer than the name of any.
@@ -61,14 +66,15 @@ impl Runtime {
         with_wanted(|wanted| binary.use_debug_file(file, wanted, trusted))
     }
 
-    /// Reads what stays the same while the program runs. `entry` is the program's entry point
-    /// at run time (`AT_ENTRY`); `mem` may be that of a running process.
+    /// Reads what stays the same while the program runs. `image` has the Go runtime; `others` gives
+    /// what else is loaded at an address (plugins). `mem` may be that of a running process.
     pub fn load(
-        binary: Arc<GoBinary>,
+        image: &Image,
         mem: &dyn ReadMemory,
-        entry: Addr,
+        others: &dyn Fn(Addr) -> Option<Image>,
     ) -> Result<Runtime, LoadError> {
-        let bias = entry.0.wrapping_sub(binary.entry.0);
+        let Image { binary, bias } = image;
+        let bias = *bias;
         let mut diagnostics = Vec::new();
         if binary.version > GoVersion::NEWEST_TESTED {
             diagnostics.push(format!(
@@ -80,7 +86,7 @@ impl Runtime {
         let mut layouts = match binary.debug_info {
             DebugInfo::Own => Layouts::given(&binary.types, LayoutSource::Dwarf),
             DebugInfo::Separate => Layouts::given(&binary.types, LayoutSource::DebugFile),
-            DebugInfo::None => Layouts::of_version(&binary)?,
+            DebugInfo::None => Layouts::of_version(binary)?,
         };
         let symbols = match binary.has_symbols() {
             true => SymbolSource::Symtab,
@@ -89,10 +95,9 @@ impl Runtime {
         let layout = layouts.moduledata()?;
         let first = match symbols {
             SymbolSource::Symtab => {
-                let variable = binary.variable(contract::FIRSTMODULEDATA)?;
-                Addr(variable.at.0.wrapping_add(bias))
+                image.at_run_time(binary.variable(contract::FIRSTMODULEDATA)?.at)
             }
-            SymbolSource::Found => locate::find_first_module(&binary, mem, bias, &layout)?,
+            SymbolSource::Found => locate::find_first_module(binary, mem, bias, &layout)?,
         };
         if binary.debug_info == DebugInfo::None {
             let data = ModuleData::read(mem, first, layout)?;
@@ -100,11 +105,12 @@ impl Runtime {
         }
         let layout = layouts.moduledata()?;
         let data = ModuleData::read(mem, first, layout)?;
-        let module = load_module(&binary, bias, &data, &mut diagnostics)?;
+        let main = load_module(image, &data, &mut diagnostics)?;
+        let (plugins, next_module) = load_plugins(mem, &data, others, &mut diagnostics);
         let types = &layouts.types;
         let variables = match symbols {
-            SymbolSource::Symtab => Variables::from_symbols(&binary, bias),
-            SymbolSource::Found => Variables::find(&binary, mem, bias, types, &data)?,
+            SymbolSource::Symtab => Variables::from_symbols(binary, bias),
+            SymbolSource::Found => Variables::find(binary, mem, bias, types, &data)?,
         };
         diagnostics.extend(layouts.diagnostics);
         let (reasons, count) = (
@@ -134,9 +140,15 @@ impl Runtime {
             wait_reasons: load_wait_reasons(mem, reasons, count)?,
             layout: layouts.source,
             symbols,
-            module,
+            modules: Modules::new(main, plugins),
+            next_module,
             diagnostics,
         })
+    }
+
+    /// Whether plugins have been loaded since.
+    pub fn has_new_modules(&self, mem: &dyn ReadMemory) -> bool {
+        mem.read_u64(self.next_module).is_ok_and(|next| next != 0)
     }
 
     /// Where the layouts of the runtime's structures came from.
@@ -151,7 +163,7 @@ impl Runtime {
 
     /// The executable.
     pub fn binary(&self) -> &GoBinary {
-        &self.module.binary
+        self.modules.binary()
     }
 
     /// How pprof labels are laid out.
@@ -185,6 +197,7 @@ fn with_wanted<T>(open: impl FnOnce(Wanted<'_>) -> T) -> T {
 
 /// The bytes of a `runtime.moduledata`.
 pub(crate) struct ModuleData {
+    at: Addr,
     pub(crate) layout: Moduledata,
     bytes: Vec<u8>,
 }
@@ -197,7 +210,7 @@ impl ModuleData {
             at,
             why,
         })?;
-        Ok(ModuleData { layout, bytes })
+        Ok(ModuleData { at, layout, bytes })
     }
 
     /// The value of a field.
@@ -207,16 +220,15 @@ impl ModuleData {
 }
 
 fn load_module(
-    binary: &Arc<GoBinary>,
-    bias: u64,
+    image: &Image,
     data: &ModuleData,
     diagnostics: &mut Vec<String>,
 ) -> Result<Module, LoadError> {
     let (layout, word) = (&data.layout, |field| data.word(field));
-    let pclntab = binary.pclntab_at.0.wrapping_add(bias);
-    if word(layout.pc_header).0 != pclntab {
+    let pclntab = image.at_run_time(image.binary.pclntab_at);
+    if word(layout.pc_header) != pclntab {
         return Err(LoadError::Mismatch(format!(
-            "runtime.firstmoduledata.pcHeader is {}, but pclntab should be at {pclntab:#x}",
+            "runtime.firstmoduledata.pcHeader is {}, but pclntab should be at {pclntab}",
             word(layout.pc_header)
         )));
     }
@@ -226,17 +238,52 @@ fn load_module(
                 .into(),
         );
     }
-    if !word(layout.next).is_null() {
-        diagnostics.push(
-            "plugins or Go shared libraries are loaded: their functions are not named".into(),
-        );
-    }
     Ok(Module::new(
-        Arc::clone(binary),
+        Arc::clone(&image.binary),
         word(layout.text),
         word(layout.etext),
-        LinkAddr(word(layout.gofunc).0.wrapping_sub(bias)),
+        LinkAddr(word(layout.gofunc).0.wrapping_sub(image.bias)),
     ))
+}
+
+/// The modules behind the first, and where the address of one more will be. One whose file is not
+/// to be had is left out and said so.
+fn load_plugins(
+    mem: &dyn ReadMemory,
+    first: &ModuleData,
+    others: &dyn Fn(Addr) -> Option<Image>,
+    diagnostics: &mut Vec<String>,
+) -> (Vec<Module>, Addr) {
+    let layout = first.layout;
+    let next_of = |data: &ModuleData| {
+        let field = Addr(data.at.0.wrapping_add(layout.next.offset as u64));
+        (field, data.word(layout.next))
+    };
+    let mut modules = Vec::new();
+    let (mut field, mut next) = next_of(first);
+    for _ in 0..MAX_MODULES {
+        if next.is_null() {
+            break;
+        }
+        let data = match ModuleData::read(mem, next, layout) {
+            Ok(data) => data,
+            Err(why) => {
+                diagnostics.push(format!("the list of modules ends early: {why}"));
+                break;
+            }
+        };
+        let place = data.word(layout.pc_header);
+        let loaded = others(place).map(|image| load_module(&image, &data, diagnostics));
+        match loaded {
+            Some(Ok(module)) => modules.push(module),
+            Some(Err(why)) => diagnostics.push(format!("a plugin's functions are not named: {why}")),
+            None => diagnostics.push(format!(
+                "a plugin's functions are not named: the file that is mapped at {place} cannot be read"
+            )),
+        }
+        (field, next) = next_of(&data);
+    }
+    (modules, field)
 }
 
 fn load_idle_in_synctest(mem: &dyn ReadMemory, at: Addr, count: usize) -> Vec<bool> {

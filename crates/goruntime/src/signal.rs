@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use model::{Addr, Arch, Trust};
 use target::{ReadMemory, Registers};
 
-use crate::module::{Module, Role};
+use crate::module::{Modules, Role};
 use crate::start::MThread;
 use crate::unwind::{Start, Unwinder};
 
@@ -23,14 +23,14 @@ const MAX_NESTED: usize = 64;
 /// interrupted a handler (as the one does that a crashing program sends itself), those at the time of the first.
 pub(crate) fn interrupted_registers(
     unwinder: &mut Unwinder,
-    module: &Module,
+    modules: &Modules,
     mem: &dyn ReadMemory,
     m: &MThread,
     now: Registers,
 ) -> Result<Registers, String> {
     let mut registers = now;
     for _ in 0..MAX_NESTED {
-        registers = behind_handler(unwinder, module, mem, m, registers)?;
+        registers = behind_handler(unwinder, modules, mem, m, registers)?;
         if !m.gsignal_holds(registers.sp) {
             return Ok(registers);
         }
@@ -42,7 +42,7 @@ pub(crate) fn interrupted_registers(
 
 fn behind_handler(
     unwinder: &mut Unwinder,
-    module: &Module,
+    modules: &Modules,
     mem: &dyn ReadMemory,
     m: &MThread,
     now: Registers,
@@ -58,7 +58,7 @@ fn behind_handler(
         trust: Trust::Exact,
     };
     let mut behind = None;
-    let walked = unwinder.walk(module, mem, &start, MAX_FRAMES, |visited| {
+    let walked = unwinder.walk(modules, mem, &start, MAX_FRAMES, |visited| {
         if visited.role == Role::Sigtramp {
             behind = visited.fp;
             return ControlFlow::Break(());
@@ -83,7 +83,7 @@ fn behind_handler(
             ),
         }
     };
-    match module.binary.arch {
+    match modules.binary().arch {
         // The return address has been left behind: here is the ucontext. Its general
         // registers follow flags, link and stack (40 bytes), in the order r8 … r15, rdi, rsi,
         // rbp, rbx, rdx, rax, rcx, rsp, rip; here they are in the order of DWARF.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{Frame, StackEnd};
 use rustc_hash::FxHashMap;
 
-use crate::module::Module;
+use crate::module::Modules;
 use crate::symbolize::Symbolizer;
 use crate::unwind::PhysicalFrame;
 
@@ -20,7 +20,7 @@ impl Stacks {
     /// The frames that `physical` stands for.
     pub(crate) fn share(
         &mut self,
-        module: &Module,
+        modules: &Modules,
         symbolizer: &mut Symbolizer,
         physical: &[PhysicalFrame],
     ) -> Arc<[Frame]> {
@@ -29,7 +29,7 @@ impl Stacks {
         }
         let mut frames = Vec::with_capacity(physical.len() * 2);
         for frame in physical {
-            symbolizer.expand(module, frame, &mut frames);
+            symbolizer.expand(modules, frame, &mut frames);
         }
         let frames: Arc<[Frame]> = frames.into();
         self.known.insert(physical.into(), Arc::clone(&frames));

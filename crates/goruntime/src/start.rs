@@ -5,7 +5,7 @@ use model::{Addr, MRef, Status, Tid, Trust};
 use target::Registers;
 
 use crate::contract::{G, M};
-use crate::module::{Module, Role};
+use crate::module::{Modules, Role};
 use crate::unwind::{Start, UserStack};
 
 /// The fields of a `runtime.g`.
@@ -221,7 +221,7 @@ pub(crate) struct Begin {
 /// registers that its thread has, or had before a signal interrupted it.
 /// `Err` says why that cannot be known.
 pub(crate) fn begin(
-    module: &Module,
+    modules: &Modules,
     g: &RawG,
     at: Addr,
     m: Option<(&MThread, Result<Registers, String>)>,
@@ -259,9 +259,9 @@ pub(crate) fn begin(
     let registers = registers?;
     let lr = registers.lr.map_or(0, |lr| lr.0);
     let in_gogo = || {
-        module
+        modules
             .find(registers.pc)
-            .is_some_and(|f| module.role(&f) == Role::Gogo)
+            .is_some_and(|spot| spot.role() == Role::Gogo)
     };
     // The vDSO is no part of the program: whoever calls it leaves a note where it did so.
     let (pc, sp, lr, interrupted) = if !m.raw.vdso_sp.is_null() {

@@ -5,11 +5,8 @@ use std::sync::Arc;
 use model::{Addr, Frame, FrameKind, Function, Site};
 use rustc_hash::FxHashMap;
 
-use crate::module::Module;
+use crate::module::{MAX_INLINED, Modules};
 use crate::unwind::PhysicalFrame;
-
-/// Calls inlined into calls: the compiler's own are far shallower.
-pub(crate) const MAX_INLINED: usize = 256;
 
 /// Each program counter is looked up once; names and files are shared.
 #[derive(Debug, Default)]
@@ -33,14 +30,14 @@ impl Symbolizer {
     /// Appends the frames that a physical frame stands for, innermost first.
     pub(crate) fn expand(
         &mut self,
-        module: &Module,
+        modules: &Modules,
         physical: &PhysicalFrame,
         frames: &mut Vec<Frame>,
     ) {
         let calls = match self.calls.get(&physical.lookup) {
             Some(calls) => Arc::clone(calls),
             None => {
-                let calls: Arc<[Call]> = self.look_up(module, physical.lookup).into();
+                let calls: Arc<[Call]> = self.look_up(modules, physical.lookup).into();
                 self.calls.insert(physical.lookup, Arc::clone(&calls));
                 calls
             }
@@ -58,33 +55,32 @@ impl Symbolizer {
 
     /// The place a return address stands for (`g.gopc`): as in `printcreatedby1`, the physical
     /// function and the line of the call.
-    pub(crate) fn call_site(&mut self, module: &Module, pc: Addr) -> Site {
-        let entry = module.find(pc).map(|f| module.entry(&f));
+    pub(crate) fn call_site(&mut self, modules: &Modules, pc: Addr) -> Site {
+        let entry = modules.find(pc).map(|spot| spot.entry());
         let lookup = if entry.is_some_and(|entry| pc > entry) {
             Addr(pc.0 - 1)
         } else {
             pc
         };
-        self.site(module, pc, lookup)
+        self.site(modules, pc, lookup)
     }
 
     /// The place a function starts (`g.startpc`).
-    pub(crate) fn entry_site(&mut self, module: &Module, pc: Addr) -> Site {
-        self.site(module, pc, pc)
+    pub(crate) fn entry_site(&mut self, modules: &Modules, pc: Addr) -> Site {
+        self.site(modules, pc, pc)
     }
 
-    fn site(&mut self, module: &Module, pc: Addr, lookup: Addr) -> Site {
+    fn site(&mut self, modules: &Modules, pc: Addr, lookup: Addr) -> Site {
         if let Some(site) = self.sites.get(&(pc, lookup)) {
             return site.clone();
         }
-        let found = module.find(pc);
-        let function = found.map(|f| Function {
-            name: self.intern(f.name()),
-            entry: module.entry(&f),
+        let function = modules.find(pc).map(|spot| Function {
+            name: self.intern(spot.func.name()),
+            entry: spot.entry(),
         });
-        let place = found
-            .zip(module.text_offset(lookup))
-            .and_then(|(f, at)| f.file_line(at));
+        let place = modules
+            .find(lookup)
+            .and_then(|spot| spot.func.file_line(spot.offset));
         let (file, line) = place.unwrap_or_else(|| ("?".to_owned(), 0));
         let site = Site {
             pc,
@@ -100,30 +96,31 @@ impl Symbolizer {
     }
 
     /// `runtime/symtabinl.go`, `inlineUnwinder`.
-    fn look_up(&mut self, module: &Module, lookup: Addr) -> Vec<Call> {
+    fn look_up(&mut self, modules: &Modules, lookup: Addr) -> Vec<Call> {
         let mut calls = Vec::new();
-        let (Some(mut at), Some(func)) = (module.text_offset(lookup), module.find(lookup)) else {
+        let Some(mut spot) = modules.find(lookup) else {
             return calls;
         };
-        let entry = module.entry(&func);
+        let first = spot;
         let kind = |id: u8| {
-            if id == module.wrapper_id {
+            if first.is_wrapper(id) {
                 FrameKind::Wrapper
             } else {
                 FrameKind::Normal
             }
         };
+        let (func, entry) = (spot.func, spot.entry());
         for _ in 0..MAX_INLINED {
-            let Some(call) = module.inlined_call(&func, at) else {
+            let Some((call, caller)) = spot.inlined() else {
                 break;
             };
-            let name = module.binary.pclntab.name(call.name).unwrap_or(b"?");
-            let name = String::from_utf8_lossy(name).into_owned();
-            calls.push(self.call(func.file_line(at), name, entry, true, kind(call.func_id)));
-            at = func.entry.wrapping_add(call.parent_pc);
+            let name = String::from_utf8_lossy(spot.name_of(&call)).into_owned();
+            let place = func.file_line(spot.offset);
+            calls.push(self.call(place, name, entry, true, kind(call.func_id)));
+            spot = caller;
         }
         calls.push(self.call(
-            func.file_line(at),
+            func.file_line(spot.offset),
             func.name(),
             entry,
             false,

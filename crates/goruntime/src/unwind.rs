@@ -5,12 +5,11 @@
 
 use std::ops::ControlFlow;
 
-use gobinary::Func;
 use model::{Addr, Arch, Trust};
 use rustc_hash::FxHashMap;
 use target::ReadMemory;
 
-use crate::module::{Module, Role};
+use crate::module::{Modules, Role};
 
 /// Where a walk begins.
 #[derive(Clone, Copy, Debug)]
@@ -80,19 +79,19 @@ pub(crate) struct Unwinder {
 }
 
 impl Unwinder {
-    fn rule(&mut self, module: &Module, pc: Addr) -> Option<Rule> {
+    fn rule(&mut self, modules: &Modules, pc: Addr) -> Option<Rule> {
         if let Some(rule) = self.rules.get(&pc) {
             return Some(*rule);
         }
-        let offset = module.text_offset(pc)?;
-        let func: Func<'_> = module.binary.pclntab.find(offset)?;
+        let spot = modules.find(pc)?;
+        let func = spot.func;
         let rule = Rule {
-            entry: module.entry(&func),
-            delta: func.sp_delta(offset),
+            entry: spot.entry(),
+            delta: func.sp_delta(spot.offset),
             has_frame_info: func.has_frame_info(),
             top: func.is_top_frame(),
             writes_sp: func.writes_sp(),
-            role: module.role(&func),
+            role: spot.role(),
         };
         // Only what lies in the text is kept: there is an end to that.
         self.rules.insert(pc, rule);
@@ -103,13 +102,13 @@ impl Unwinder {
     /// walk ended before the goroutine's beginning; the frames up to there are right.
     pub(crate) fn walk(
         &mut self,
-        module: &Module,
+        modules: &Modules,
         mem: &dyn ReadMemory,
         start: &Start,
         max_frames: usize,
         mut visit: impl FnMut(&Visited) -> ControlFlow<()>,
     ) -> Result<(), String> {
-        let uses_lr = module.binary.arch == Arch::Arm64;
+        let uses_lr = modules.binary().arch == Arch::Arm64;
         let word = |at: Addr| mem.read_u64(at).map_err(|why| why.to_string());
         let Start {
             mut pc,
@@ -133,7 +132,7 @@ impl Unwinder {
             }
         }
         let mut rule = self
-            .rule(module, pc)
+            .rule(modules, pc)
             .ok_or_else(|| format!("{pc} is not in the Go program's text"))?;
         for _ in 0..max_frames {
             // Only what ran is exact: an interrupted function that switches stacks may be
@@ -151,7 +150,7 @@ impl Unwinder {
                         (pc, sp, lr, hi) = (saved.pc, saved.sp, saved.lr, saved.hi);
                         trap = false;
                         rule = self
-                            .rule(module, pc)
+                            .rule(modules, pc)
                             .ok_or_else(|| format!("{pc} is not in the Go program's text"))?;
                         writes_sp = rule.writes_sp;
                     }
@@ -172,7 +171,11 @@ impl Unwinder {
                 Addr(pc.0 - 1)
             };
             let frame = PhysicalFrame { pc, lookup, trust };
-            let name = || module.find(pc).map_or_else(|| "?".into(), |f| f.name());
+            let name = || {
+                modules
+                    .find(pc)
+                    .map_or_else(|| "?".into(), |spot| spot.func.name())
+            };
             // A frame whose end is not known is one all the same.
             let fp = match rule.delta {
                 Some(delta) => offset(sp, u64::from(delta) + if uses_lr { 0 } else { 8 }).ok(),
@@ -235,7 +238,7 @@ impl Unwinder {
                 Role::Sigpanic | Role::AsyncPreempt | Role::DebugCall
             );
             (lr, sp) = (0, fp);
-            let mut next = self.rule(module, caller);
+            let mut next = self.rule(modules, caller);
             if uses_lr && trap {
                 // The signal handler saved the link register before it faked the call.
                 let saved = word(sp)?;
@@ -243,7 +246,7 @@ impl Unwinder {
                 match next {
                     None => {
                         caller = Addr(saved);
-                        next = self.rule(module, caller);
+                        next = self.rule(modules, caller);
                     }
                     Some(rule) if rule.delta == Some(0) => lr = saved,
                     Some(_) => {}

@@ -25,6 +25,8 @@ pub struct TargetInfo {
     pub pid: Option<Pid>,
     /// The path of its executable, as the system names it.
     pub exe: Option<PathBuf>,
+    /// The library that has the Go code; `None` where that is the executable.
+    pub module: Option<PathBuf>,
     /// The core file.
     pub core: Option<PathBuf>,
     /// The processor, in Go's words ([`crate::Arch::goarch`]): `amd64`, `arm64`.

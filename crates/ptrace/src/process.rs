@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use model::{Addr, Pid, Tid};
 use nix::errno::Errno;
-use target::{ReadError, ReadMemory, Want};
+use target::{Mapping, ReadError, ReadMemory, Want};
 
+use crate::maps::Maps;
 use crate::memory::Memory;
 use crate::proc::{ProcDir, Stat, auxv_entry};
 use crate::{OpenError, StopError, StopLimits, Stopped, clock, denied, sys};
@@ -90,6 +91,14 @@ impl Process {
             .dir
             .file(&name)
             .map_err(|e| opening_failed(self.pid(), &self.inner.dir, "exe", e))
+    }
+
+    /// What files are mapped where, now: it runs.
+    pub fn mappings(&self) -> Result<Vec<Mapping>, OpenError> {
+        let name = format!("{}maps", self.inner.prefix);
+        let text = self.inner.dir.read(&name);
+        text.map(|text| Maps(text).named())
+            .map_err(|e| opening_failed(self.pid(), &self.inner.dir, "maps", e))
     }
 
     /// Where it began to run: the executable's entry point plus the load bias

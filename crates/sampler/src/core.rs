@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use corefile::{CoreFile, FileSegment, OpenOptions};
+use corefile::{CoreFile, FileSegment, MappedFile, OpenOptions};
 use gobinary::GoBinary;
-use goruntime::{Decoder, Runtime};
+use goruntime::{Decoder, Image, Runtime};
 use model::{Addr, CaptureInfo, Goroutine, Snapshot, TargetInfo, TargetKind};
-use target::Target;
+use target::{Mapping, Target};
 
 use crate::error::{Error, ErrorKind};
-use crate::executable;
+use crate::images::Mapped;
 use crate::session::{Options, build_info};
 
 /// Reads the goroutines of a core file. The executable is the one that the core names, unless
@@ -36,19 +36,25 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
             .hint("name the executable, or a copy of it, with --exe")
     };
     let file = File::open(&exe).map_err(no_file)?;
-    let copy = file.try_clone().map_err(no_file)?;
     let mut diagnostics = core.diagnostics().to_vec();
-    let binary = executable::open(file, &exe, options.debug_file.as_deref())
-        .map_err(|why| why.on(exe.display()))?;
-    check(&core, &binary, options.force, &mut diagnostics)
-        .map_err(|why| why.on(format!("{} and {}", path.display(), exe.display())))?;
-    let binary = Arc::new(binary);
-    let entry = match core.entry_address() {
-        Some(entry) => entry,
-        // A program that is not position-independent lies where it was linked.
-        None => Addr(binary.entry.0),
+    let open = |mapping: &Mapping| File::open(existing(mapping.path.clone())).ok();
+    let mapped = Mapped {
+        mappings: mappings(&core),
+        open: &open,
     };
-    let core = with_executable(core, &binary, entry, copy).map_err(no_file)?;
+    // A program that is not position-independent and does not say where it lies, lies where it was linked.
+    let entry = core.entry_address();
+    let (module, debug_file) = (options.module.as_deref(), options.debug_file.as_deref());
+    let chosen = mapped
+        .choose((&file, &exe), entry, module, debug_file)
+        .map_err(|why| why.on(exe.display()))?;
+    let binary = &chosen.image.binary;
+    diagnostics.extend(chosen.diagnostics.iter().cloned());
+    // The core tells the build ID of its executable only.
+    let is_exe = chosen.library.is_none();
+    check(&core, binary, is_exe, options.force, &mut diagnostics)
+        .map_err(|why| why.on(format!("{} and {}", path.display(), exe.display())))?;
+    let core = with_file(core, &chosen.image, chosen.file).map_err(no_file)?;
     let failed = |why: Error| {
         let error = why.on(format!("{} with {}", path.display(), exe.display()));
         // A core that lacks something says so; that is the cause, most likely.
@@ -57,8 +63,8 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
             what => error.hint(what.join("; ")),
         }
     };
-    let runtime =
-        Runtime::load(Arc::clone(&binary), &core, entry).map_err(|why| failed(why.into()))?;
+    let runtime = Runtime::load(&chosen.image, &core, &|at| mapped.plugin(binary, at))
+        .map_err(|why| failed(why.into()))?;
     let runtime = Arc::new(runtime);
     let mut decoder = Decoder::new(Arc::clone(&runtime), options.limits);
     let decoded = decoder
@@ -75,6 +81,7 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
             kind: TargetKind::Core,
             pid: core.pid(),
             exe: Some(exe),
+            module: chosen.library,
             core: Some(path.to_owned()),
             arch: binary.arch.goarch(),
             threads: core.threads().len(),
@@ -132,16 +139,23 @@ fn existing(path: PathBuf) -> PathBuf {
     }
 }
 
-/// The core, with what it leaves out of the program's text and constants taken from the executable.
-fn with_executable(
-    core: CoreFile,
-    binary: &GoBinary,
-    entry: Addr,
-    file: File,
-) -> io::Result<CoreFile> {
-    let bias = entry.0.wrapping_sub(binary.entry.0);
-    let segments = binary.segments().iter().map(|segment| FileSegment {
-        at: Addr(segment.at.0.wrapping_add(bias)),
+/// The files that were mapped.
+fn mappings(core: &CoreFile) -> Vec<Mapping> {
+    let mapping = |file: &MappedFile| Mapping {
+        start: file.start,
+        end: file.end,
+        file_offset: file.file_offset,
+        file: (0, 0),
+        path: file.path.clone(),
+    };
+    core.mapped_files().iter().map(mapping).collect()
+}
+
+/// The core, with what it leaves out of the program's text and constants taken from the file of
+/// the Go code.
+fn with_file(core: CoreFile, image: &Image, file: File) -> io::Result<CoreFile> {
+    let segments = image.binary.segments().iter().map(|segment| FileSegment {
+        at: Addr(segment.at.0.wrapping_add(image.bias)),
         len: segment.size,
         file_offset: segment.offset,
         writable: segment.writable,
@@ -153,6 +167,7 @@ fn with_executable(
 fn check(
     core: &CoreFile,
     binary: &GoBinary,
+    is_exe: bool,
     force: bool,
     diagnostics: &mut Vec<String>,
 ) -> Result<(), Error> {
@@ -165,6 +180,7 @@ fn check(
     }
     let ids = core
         .executable()
+        .filter(|_| is_exe)
         .map(|exe| exe.build_ids)
         .unwrap_or_default();
     if ids.differ(&binary.build_ids) {

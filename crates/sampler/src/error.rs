@@ -12,6 +12,8 @@ use ptrace::{OpenError, StopError};
 pub enum ErrorKind {
     /// No such process or file.
     NotFound,
+    /// The command line does not say which of several is meant.
+    Ambiguous,
     /// It may not be traced.
     NotPermitted,
     /// Not a Go program, or one of a version or processor that is not supported.
@@ -138,6 +140,12 @@ impl From<BinaryError> for Error {
             BinaryError::NoDebugInfo | BinaryError::NoSymbol(_) => plain.hint(WITH_SYMBOLS),
             _ => plain,
         }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        Error::new(ErrorKind::Internal, error)
     }
 }
 

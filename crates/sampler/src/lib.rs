@@ -6,6 +6,7 @@
 mod core;
 mod error;
 mod executable;
+mod images;
 mod list;
 mod session;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gobinary::GoBinary;
-use goruntime::{Limits, Runtime, count_goroutines};
+use goruntime::{Image, Limits, Runtime, count_goroutines};
 use model::Pid;
 use ptrace::{Process, ProcessInfo};
 
@@ -54,6 +54,8 @@ fn count(process: &Process) -> Result<u64, Error> {
         process.exe_path(),
         None,
     )?);
-    let runtime = Runtime::load(binary, process, process.entry_address()?)?;
+    let image = Image::at_entry(binary, process.entry_address()?);
+    // What plugins are called does not matter for a count.
+    let runtime = Runtime::load(&image, process, &|_| None)?;
     Ok(count_goroutines(process, &runtime, &Limits::default())?)
 }

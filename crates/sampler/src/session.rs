@@ -8,9 +8,10 @@ use std::time::SystemTime;
 use goruntime::{Decoder, Limits, Runtime, Wanted, capture};
 use model::{BuildInfo, CaptureInfo, Pid, Snapshot, TargetInfo, TargetKind};
 use ptrace::{Presence, Process, StopLimits};
+use target::Mapping;
 
 use crate::error::{Error, ErrorKind};
-use crate::executable;
+use crate::images::{Chosen, Mapped};
 
 /// How to open a target and what to take of it.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub struct Options {
     pub exe: Option<PathBuf>,
     /// The file that has the executable's debug information, where it is a separate one.
     pub debug_file: Option<PathBuf>,
+    /// The file that has the Go code, by its name or path, where there are several.
+    pub module: Option<String>,
     /// Whether an executable that is not the one that wrote a core is used all the same.
     pub force: bool,
     /// What a snapshot should hold beyond the live goroutines and their frames.
@@ -30,6 +33,7 @@ pub struct Options {
 /// An opened process. Between two samples it is neither stopped nor traced.
 pub struct Session {
     process: Process,
+    chosen: Chosen,
     runtime: Arc<Runtime>,
     decoder: Decoder,
     options: Options,
@@ -54,14 +58,8 @@ impl Session {
                 )
             })?,
         };
-        let load = || -> Result<Runtime, Error> {
-            let path = options.exe.as_deref().unwrap_or(process.exe_path());
-            let binary = executable::open(file, path, options.debug_file.as_deref())?;
-            let binary = Arc::new(binary);
-            Ok(Runtime::load(binary, &process, process.entry_address()?)?)
-        };
-        let runtime = match load() {
-            Ok(runtime) => Arc::new(runtime),
+        let (chosen, runtime) = match load(&process, &file, &options) {
+            Ok(loaded) => loaded,
             // A process that went away half-way leaves all sorts of traces: name the cause.
             Err(error) => return Err(gone(&process).unwrap_or_else(|| error.on(subject))),
         };
@@ -69,11 +67,22 @@ impl Session {
         let decoder = Decoder::new(Arc::clone(&runtime), options.limits);
         Ok(Session {
             process,
+            chosen,
             runtime,
             decoder,
             options,
             build,
         })
+    }
+
+    /// Takes in the plugins that have been loaded since.
+    fn keep_up(&mut self) -> Result<(), Error> {
+        if !self.runtime.has_new_modules(&self.process) {
+            return Ok(());
+        }
+        self.runtime = load_runtime(&self.process, &self.chosen)?;
+        self.decoder = Decoder::new(Arc::clone(&self.runtime), self.options.limits);
+        Ok(())
     }
 
     /// The error to report if the process is no longer what was opened. Does not stop it.
@@ -83,6 +92,7 @@ impl Session {
 
     /// Stops the process, copies, lets it go on, and decodes what was copied.
     pub fn sample(&mut self) -> Result<Snapshot, Error> {
+        self.keep_up()?;
         let stopped = self.process.stop(&StopLimits::default())?;
         let captured_at = SystemTime::now();
         let nanotime = stopped.monotonic_ns();
@@ -106,7 +116,8 @@ impl Session {
             }
             Err(error) => return Err(gone(&self.process).unwrap_or_else(|| error.into())),
         };
-        let mut diagnostics = pause.diagnostics;
+        let mut diagnostics = self.chosen.diagnostics.clone();
+        diagnostics.extend(pause.diagnostics);
         if pause.cut_short {
             diagnostics.push(format!(
                 "the process was let go after {:.1?}, before all was copied: what is missing is marked",
@@ -129,6 +140,7 @@ impl Session {
                 kind: TargetKind::Process,
                 pid: Some(self.process.pid()),
                 exe: Some(self.process.exe_path().to_owned()),
+                module: self.chosen.library.clone(),
                 core: None,
                 arch: self.runtime.binary().arch.goarch(),
                 threads: captured.threads.len(),
@@ -147,6 +159,37 @@ impl Session {
             diagnostics,
         })
     }
+}
+
+/// Finds the Go code of a process, and reads what will not change.
+fn load(process: &Process, exe: &File, options: &Options) -> Result<(Chosen, Arc<Runtime>), Error> {
+    let open = |mapping: &Mapping| open_mapped(process, mapping);
+    let mapped = Mapped {
+        mappings: process.mappings()?,
+        open: &open,
+    };
+    let path = options.exe.as_deref().unwrap_or(process.exe_path());
+    let entry = Some(process.entry_address()?);
+    let (module, debug_file) = (options.module.as_deref(), options.debug_file.as_deref());
+    let chosen = mapped.choose((exe, path), entry, module, debug_file)?;
+    let runtime = load_runtime(process, &chosen)?;
+    Ok((chosen, runtime))
+}
+
+fn load_runtime(process: &Process, chosen: &Chosen) -> Result<Arc<Runtime>, Error> {
+    let open = |mapping: &Mapping| open_mapped(process, mapping);
+    let plugin = |at| {
+        let mapped = Mapped {
+            mappings: process.mappings().ok()?,
+            open: &open,
+        };
+        mapped.plugin(&chosen.image.binary, at)
+    };
+    Ok(Arc::new(Runtime::load(&chosen.image, process, &plugin)?))
+}
+
+fn open_mapped(process: &Process, mapping: &Mapping) -> Option<File> {
+    process.open_mapped(mapping).map(|mapped| mapped.file)
 }
 
 /// The error to report if the process is not what it was.

@@ -142,6 +142,7 @@ pub(crate) fn snapshot(second: u64, goroutines: impl IntoIterator<Item = G>) -> 
             kind: TargetKind::Process,
             pid: Some(Pid(48_211)),
             exe: Some(PathBuf::from("/usr/local/bin/checkout")),
+            module: None,
             core: None,
             arch: "amd64",
             threads: 17,

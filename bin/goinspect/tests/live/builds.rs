@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use fixtures::build::MUSL_GCC;
 use fixtures::crash::Cause;
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, CrashOptions, Program, Toolchain, build, crash};
@@ -34,6 +35,10 @@ pub enum Mode {
     Unoptimised,
     /// Without this machine's paths.
     Trimmed,
+    /// With C, linked with musl.
+    Musl,
+    /// The same without shared libraries.
+    StaticMusl,
 }
 
 impl Mode {
@@ -47,6 +52,8 @@ impl Mode {
             Mode::Exe => {}
             Mode::Pie => flags.push("-buildmode=pie"),
             Mode::External => link.push("-linkmode=external"),
+            Mode::Musl => link.push("-linkmode=external"),
+            Mode::StaticMusl => link.extend(["-linkmode=external", "-extldflags=-static"]),
             Mode::Static => link.extend(["-linkmode=external", "-extldflags=-static"]),
             Mode::StaticPie => {
                 flags.push("-buildmode=pie");
@@ -58,7 +65,12 @@ impl Mode {
         }
         let cgo = matches!(
             self,
-            Mode::External | Mode::Static | Mode::StaticPie | Mode::Race
+            Mode::External
+                | Mode::Static
+                | Mode::StaticPie
+                | Mode::Race
+                | Mode::Musl
+                | Mode::StaticMusl
         );
         if cgo {
             // What of package net and os/user needs a dynamic C library stays out.
@@ -68,6 +80,7 @@ impl Mode {
         let flags = flags.into_iter().map(String::from).chain([link]);
         BuildOptions {
             cgo,
+            cc: matches!(self, Mode::Musl | Mode::StaticMusl).then_some(MUSL_GCC),
             ..BuildOptions::with_flags(flags)
         }
     }
@@ -79,7 +92,9 @@ impl Mode {
     /// Without a goroutine that spins, and with those that are in C where there is C.
     fn args(self) -> &'static [&'static str] {
         match self {
-            Mode::External | Mode::Static | Mode::StaticPie => &["-nospin", "-cross"],
+            Mode::External | Mode::Static | Mode::StaticPie | Mode::Musl | Mode::StaticMusl => {
+                &["-nospin", "-cross"]
+            }
             Mode::Race | Mode::Unoptimised => &["-nospin", "-uninlined"],
             _ => &["-nospin"],
         }
@@ -120,6 +135,23 @@ pub fn newer_than_the_tables(go: &Toolchain) -> Result<(), Failed> {
         "{said}"
     );
     equals_own_stacks(zoo)
+}
+
+/// An executable whose section headers were removed (`sstrip`): all that is left is what is loaded.
+pub fn without_sections(go: &Toolchain) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    for mode in [Mode::Exe, Mode::Pie] {
+        let bare = folder.path().join("zoo");
+        let mut bytes = fs::read(mode.build(go, true)?)?;
+        // e_shoff; e_shnum and e_shstrndx.
+        bytes[40..48].fill(0);
+        bytes[60..64].fill(0);
+        fs::write(&bare, bytes)?;
+        fs::set_permissions(&bare, fs::Permissions::from_mode(0o755))?;
+        equals_its_own_text(go, Program::start(&bare, mode.args())?)?;
+        fs::remove_file(&bare)?;
+    }
+    Ok(())
 }
 
 /// Writes a copy of `executable` that says it was built by another Go version.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
-use goruntime::{Decoder, Limits, Runtime, Wanted, capture};
+use goruntime::{Decoder, Image, Limits, Runtime, Wanted, capture};
 use model::{Addr, Pid};
 use ptrace::{Process, StopLimits};
 use target::{ReadError, ReadMemory};
@@ -76,11 +76,8 @@ pub fn mutated_memory(go: &Toolchain) -> Result<(), Failed> {
     let limits = Limits::default();
     let mut process = Process::open(Pid(zoo.pid() as i32))?;
     let binary = Arc::new(Runtime::open_binary(File::open(&path)?)?);
-    let runtime = Arc::new(Runtime::load(
-        Arc::clone(&binary),
-        &process,
-        process.entry_address()?,
-    )?);
+    let image = Image::at_entry(Arc::clone(&binary), process.entry_address()?);
+    let runtime = Arc::new(Runtime::load(&image, &process, &|_| None)?);
     let stopped = process.stop(&StopLimits::default())?;
     let captured = capture(&stopped, &runtime, &limits, ALL)?;
     drop(stopped);

@@ -18,6 +18,7 @@ mod debug_file;
 mod diff;
 mod errors;
 mod hostile;
+mod modules;
 mod process;
 mod run;
 mod safety;
@@ -37,6 +38,7 @@ const STRACE: &[Requirement] = &[Requirement::Program("strace")];
 const C_COMPILER: &[Requirement] = &[Requirement::Program("cc")];
 const CORE_FILES_AND_C: &[Requirement] = &[CORE_FILES, Requirement::Program("cc")];
 const GCORE: &[Requirement] = &[Requirement::Program("gcore")];
+const GCORE_AND_C: &[Requirement] = &[Requirement::Program("gcore"), Requirement::Program("cc")];
 const OBJCOPY: &[Requirement] = &[Requirement::Program("objcopy")];
 const TMUX: &[Requirement] = &[Requirement::Program("tmux")];
 const ROOT: &[Requirement] = &[Requirement::Check(process::not_root)];
@@ -51,12 +53,15 @@ const BUILDS: &[(Mode, &str, &[Requirement])] = &[
     (Mode::Static, "static", CORE_FILES_AND_C),
 ];
 /// What the newest is tried with beyond that.
-const MORE_BUILDS: &[(Mode, &str)] = &[
-    (Mode::StaticPie, "static_pie"),
-    (Mode::Race, "race"),
-    (Mode::Unoptimised, "unoptimised"),
-    (Mode::Trimmed, "trimmed"),
+const MORE_BUILDS: &[(Mode, &str, &[Requirement])] = &[
+    (Mode::StaticPie, "static_pie", CORE_FILES_AND_C),
+    (Mode::Race, "race", CORE_FILES_AND_C),
+    (Mode::Unoptimised, "unoptimised", CORE_FILES_AND_STRIP),
+    (Mode::Trimmed, "trimmed", CORE_FILES_AND_STRIP),
+    (Mode::Musl, "musl", CORE_FILES_AND_MUSL),
+    (Mode::StaticMusl, "static_musl", CORE_FILES_AND_MUSL),
 ];
+const CORE_FILES_AND_MUSL: &[Requirement] = &[CORE_FILES, Requirement::Program("musl-gcc")];
 
 fn main() -> ExitCode {
     let mut trials = Trials::new();
@@ -85,7 +90,7 @@ fn main() -> ExitCode {
     trials.for_each_go(
         "core::equals_the_runtime's_text_from_gcore",
         GCORE,
-        traceback::equals_it_from_gcore,
+        traceback::equals_it_in_a_core,
     );
     trials.for_each_go("core::zoo_is_its_crash_text", &[CORE_FILES], core::zoo);
     trials.for_each_go("core::across_c", CORE_FILES_AND_C, core::zoo_across_c);
@@ -131,13 +136,21 @@ fn main() -> ExitCode {
         &[],
         builds::newer_than_the_tables,
     );
-    for (mode, name) in MORE_BUILDS {
+    trials.for_newest_go("builds::without_sections", &[], builds::without_sections);
+    for (mode, name, needs) in MORE_BUILDS {
         let name = |kind| format!("builds::{name}{kind}");
-        trials.for_newest_go(&name(""), CORE_FILES_AND_C, |go| builds::whole(go, *mode));
-        trials.for_newest_go(&name("_stripped"), CORE_FILES_AND_C, |go| {
-            builds::stripped(go, *mode)
-        });
+        trials.for_newest_go(&name(""), needs, |go| builds::whole(go, *mode));
+        trials.for_newest_go(&name("_stripped"), needs, |go| builds::stripped(go, *mode));
     }
+    trials.for_newest_go("modules::library_in_c", C_COMPILER, modules::library_in_c);
+    trials.for_newest_go(
+        "modules::library_in_c_from_gcore",
+        GCORE_AND_C,
+        modules::library_in_c_from_gcore,
+    );
+    trials.for_newest_go("modules::archive_in_c", C_COMPILER, modules::archive_in_c);
+    trials.for_newest_go("modules::two_runtimes", C_COMPILER, modules::two_runtimes);
+    trials.for_newest_go("modules::plugin", C_COMPILER, modules::plugin);
     trials.for_each_go("zoo::facts_agree", &[], zoo::facts_agree);
     trials.for_each_go(
         "zoo::json_keeps_the_schema",

@@ -44,9 +44,14 @@ pub fn equals_it_with_ancestors(go: &Toolchain) -> Result<(), Failed> {
 }
 
 /// From a core that gdb wrote of the running program.
-pub fn equals_it_from_gcore(go: &Toolchain) -> Result<(), Failed> {
+pub fn equals_it_in_a_core(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
+    equals_it_from_gcore(go, zoo)
+}
+
+/// The same of a `zoo` that has been started.
+pub fn equals_it_from_gcore(go: &Toolchain, mut zoo: Program) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let mut zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
     let moving = moving(&mut zoo)?;
     let pid = zoo.pid().to_string();
     let prefix = folder.path().join("core");

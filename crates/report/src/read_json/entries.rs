@@ -156,6 +156,8 @@ pub(super) struct TargetIn {
     kind: Text<TargetKind>,
     pid: Option<i32>,
     exe: Option<String>,
+    #[serde(default)]
+    module: Option<String>,
     core: Option<String>,
     arch: Text<Goarch>,
     threads: usize,
@@ -167,6 +169,7 @@ impl From<TargetIn> for TargetInfo {
             kind: t.kind.0,
             pid: t.pid.map(Pid),
             exe: t.exe.map(Into::into),
+            module: t.module.map(Into::into),
             core: t.core.map(Into::into),
             arch: t.arch.0.0,
             threads: t.threads,

@@ -38,6 +38,7 @@ pub fn snapshot_of(dump: &Dump<'_>, taken: SystemTime) -> Snapshot {
             kind: TargetKind::Process,
             pid: None,
             exe: None,
+            module: None,
             core: None,
             arch: "",
             threads: 0,

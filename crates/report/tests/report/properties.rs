@@ -158,6 +158,7 @@ fn target() -> impl Strategy<Value = TargetInfo> {
             kind,
             pid: pid.map(Pid),
             exe,
+            module: core.clone(),
             core,
             arch: "amd64",
             threads,
