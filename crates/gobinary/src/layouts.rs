@@ -11,10 +11,10 @@ use crate::GoVersion;
 use crate::types::{Field, Shape, Type, TypeTable};
 
 macro_rules! tables {
-    ($($minor:literal)*) => {
+    ($($number:literal)*) => {
         &[$(
-            (GoVersion::new(1, $minor), Arch::Amd64, include_str!(concat!("../layouts/go1.", $minor, "-amd64.txt"))),
-            (GoVersion::new(1, $minor), Arch::Arm64, include_str!(concat!("../layouts/go1.", $minor, "-arm64.txt"))),
+            (GoVersion::new(1, $number), Arch::Amd64, include_str!(concat!("../layouts/go1.", $number, "-amd64.txt"))),
+            (GoVersion::new(1, $number), Arch::Arm64, include_str!(concat!("../layouts/go1.", $number, "-arm64.txt"))),
         )*]
     };
 }
