@@ -13,23 +13,27 @@ use crate::types::{Field, Shape, Type, TypeTable};
 macro_rules! tables {
     ($($number:literal)*) => {
         &[$(
-            (GoVersion::new(1, $number), Arch::Amd64, include_str!(concat!("../layouts/go1.", $number, "-amd64.txt"))),
-            (GoVersion::new(1, $number), Arch::Arm64, include_str!(concat!("../layouts/go1.", $number, "-arm64.txt"))),
+            (concat!("go1.", $number), Arch::Amd64, include_str!(concat!("../layouts/go1.", $number, "-amd64.txt"))),
+            (concat!("go1.", $number), Arch::Arm64, include_str!(concat!("../layouts/go1.", $number, "-arm64.txt"))),
         )*]
     };
 }
 
 /// The committed tables in the order of their versions. A new Go version is one number here.
-const TABLES: &[(GoVersion, Arch, &str)] = tables! { 19 21 22 23 24 25 26 27 };
+const TABLES: &[(&str, Arch, &str)] = tables! { 19 21 22 23 24 25 26 27 };
 
 /// The layouts of a Go version: its own, or those of the nearest version that is older (of the
 /// oldest, if there is none). Which it was is returned, too.
 pub fn layouts_for(version: GoVersion, arch: Arch) -> Option<(GoVersion, TypeTable)> {
-    let of_arch = || TABLES.iter().filter(|table| table.1 == arch);
-    let (version, _, text) = of_arch()
-        .rfind(|table| table.0 <= version)
+    let of_arch = || {
+        let of_arch = TABLES.iter().filter(|table| table.1 == arch);
+        of_arch.filter_map(|(name, _, text)| Some((GoVersion::parse(name)?, text)))
+    };
+    let (version, text) = of_arch()
+        .take_while(|table| table.0 <= version)
+        .last()
         .or_else(|| of_arch().next())?;
-    Some((*version, parse(text)?))
+    Some((version, parse(text)?))
 }
 
 /// Writes the layouts of `types` as a table: of each struct those fields among `clauses`
