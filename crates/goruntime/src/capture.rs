@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::machine::{Machine, list_ms};
 use crate::runtime::Runtime;
 use crate::start::{ABOVE_G0, MThread, RawG};
+use crate::waits::{self, Waiter};
 use crate::wanted::Wanted;
 
 /// What was copied out of a target, and which threads it had.
@@ -124,6 +125,7 @@ pub fn capture(
     let mut labels = FxHashSet::default();
     let mut bubbles = FxHashSet::default();
     let mut ancestries = FxHashSet::default();
+    let mut waiters = Vec::new();
     let mut total = 0u64;
     let mut left_out = 0usize;
     for &at in &gs {
@@ -136,6 +138,10 @@ pub fn capture(
         };
         if matches!(g.status(), None | Some(Status::Dead)) {
             continue;
+        }
+        if matches!(g.status(), Some(Status::Waiting | Status::Leaked)) {
+            let class = runtime.wait_class(g.waitreason);
+            waiters.push(Waiter { at, g, class });
         }
         if !g.labels.is_null() {
             labels.insert(g.labels);
@@ -202,6 +208,7 @@ pub fn capture(
     follow(&mut memory, target, limits, ancestries, |memory, at| {
         ancestors::read(memory, runtime, at).err()
     });
+    waits::fetch(&mut memory, target, runtime, limits, &waiters);
     let _ = memory.take_misses();
     Ok(Capture {
         memory,

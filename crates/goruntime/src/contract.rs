@@ -107,6 +107,14 @@ contract! {
         gopc: "gopc";
         /// The function it began with.
         startpc: "startpc";
+        /// What it waits on: a list of `sudog`s. Semaphores are on it only since Go 1.26.
+        waiting: "waiting";
+        /// The timer of `time.Sleep`.
+        timer: "timer";
+        /// When `time.Sleep` is over. Since Go 1.23; before, the timer itself says it.
+        sleep_when: "sleepWhen" optional;
+        /// The coroutine it is switching with. Since Go 1.23; without it coroutines have no address.
+        coroarg: "coroarg" optional;
         /// pprof labels: `*labelMap`.
         labels: "labels";
         /// The goroutine that created it. Since Go 1.21; without it no ancestry is shown.
@@ -175,6 +183,81 @@ contract! {
         etypes: "etypes";
         /// The next module (plugins, shared libraries).
         next: "next";
+    }
+
+    /// A goroutine in a queue (`runtime/runtime2.go`). Since Go 1.26 what it points to is
+    /// in a word that the garbage collector does not see, too.
+    Sudog = "runtime.sudog" {
+        /// The goroutine.
+        g: "g";
+        /// The next in the queue of a channel or a condition; in a semaphore's tree a subtree.
+        next: "next";
+        /// The other subtree.
+        prev: "prev";
+        /// The next on `g.waiting`; the next that waits for the same semaphore.
+        waitlink: "waitlink";
+        /// For semaphores and, since Go 1.26, conditions: what it waits for.
+        elem: "elem" optional;
+        /// The same since Go 1.26.
+        elem_vu: "elem.vu" optional;
+        /// The channel.
+        c: "c" optional;
+        /// The same since Go 1.26.
+        c_vu: "c.maybeTraceablePtr.vu" optional;
+    }
+
+    /// A channel (`runtime/chan.go`).
+    Hchan = "runtime.hchan" {
+        /// How many elements are in its buffer.
+        qcount: "qcount";
+        /// How many have room there.
+        dataqsiz: "dataqsiz";
+        /// Whether it is closed.
+        closed: "closed";
+        /// The type of its elements.
+        elemtype: "elemtype";
+        /// The first who waits to receive.
+        recvq: "recvq.first";
+        /// The first who waits to send.
+        sendq: "sendq.first";
+        /// The timer that sends to it. Since Go 1.23; before, the channel does not know of it.
+        timer: "timer" optional;
+    }
+
+    /// A file that the network poller watches (`runtime/netpoll.go`).
+    PollDesc = "runtime.pollDesc" {
+        /// Its number.
+        fd: "fd";
+        /// Who waits to read, or a small number.
+        rg: "rg";
+        /// Who waits to write, or a small number.
+        wg: "wg";
+        /// When reading times out; 0: never.
+        rd: "rd";
+        /// When writing does.
+        wd: "wd";
+    }
+
+    /// A timer (`runtime/time.go`).
+    Timer = "runtime.timer" {
+        /// When it is due, on the program's monotonic clock.
+        when: "when";
+    }
+
+    /// Who waits on a `sync.Cond` (`runtime/sema.go`).
+    NotifyList = "runtime.notifyList" {
+        /// The first of them.
+        head: "head";
+    }
+
+    /// Who waits for semaphores of the same hash (`runtime/sema.go`).
+    SemaRoot = "runtime.semaRoot" {
+        /// The tree of them.
+        treap: "treap";
+    }
+
+    /// All the trees (`runtime/sema.go`): only its size counts.
+    SemTable = "runtime.semTable" {
     }
 
     /// A synctest bubble since Go 1.25 (`runtime/synctest.go`).
@@ -255,6 +338,8 @@ pub const ALLM: &str = "runtime.allm";
 pub const WAIT_REASON_STRINGS: &str = "runtime.waitReasonStrings";
 /// The first of the modules.
 pub const FIRSTMODULEDATA: &str = "runtime.firstmoduledata";
+/// Who waits for semaphores: mutexes, wait groups, … (`runtime/sema.go`).
+pub const SEMTABLE: &str = "runtime.semtable";
 /// What the finalizer goroutine is doing (`runtime/mfinal.go`). Without it that goroutine counts as the runtime's own.
 pub const FING_STATUS: &str = "runtime.fingStatus";
 /// The same before Go 1.20: whether a finalizer is running.
@@ -290,6 +375,10 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: FING_STATUS,
+        optional: true,
+    },
+    Variable {
+        name: SEMTABLE,
         optional: true,
     },
     Variable {

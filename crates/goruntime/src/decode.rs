@@ -25,6 +25,7 @@ use crate::stacks::Stacks;
 use crate::start::{MThread, RawG, begin};
 use crate::symbolize::Symbolizer;
 use crate::unwind::{PhysicalFrame, Start, Unwinder};
+use crate::waits::Waits;
 use crate::wanted::Wanted;
 
 /// All goroutines that `runtime.allgs` names.
@@ -84,6 +85,7 @@ impl Decoder {
         // A list that breaks off was reported by the capture; of a core it is news.
         let (ms, _) = list_ms(mem, &runtime, &self.limits);
         let machine = Machine::read(mem, &runtime, threads, &ms, &mut diagnostics);
+        let waits = Waits::new(mem, &runtime, &self.limits);
         let mut sample = Sample {
             decoder: self,
             runtime: &runtime,
@@ -91,6 +93,7 @@ impl Decoder {
             machine: &machine,
             finalizer_runs: finalizer_runs(mem, &runtime),
             labels: FxHashMap::default(),
+            waits,
             wanted,
             physical: Vec::new(),
             places: Vec::new(),
@@ -154,6 +157,7 @@ struct Sample<'a> {
     machine: &'a Machine,
     finalizer_runs: bool,
     labels: FxHashMap<Addr, Result<Labels, String>>,
+    waits: Waits<'a>,
     wanted: Wanted,
     /// The frames of the last walk; kept between goroutines for its capacity.
     physical: Vec<PhysicalFrame>,
@@ -187,6 +191,16 @@ impl Sample<'_> {
             self.stack(at, g, m, &mut notes)
         };
         let traceback = self.traceback(g, status, &mut notes);
+        let waiting_on = match &waitreason {
+            None => Some(Box::default()),
+            Some(reason) => match self.waits.of(at, g, reason, &frames) {
+                Ok(found) => Some(found),
+                Err(why) => {
+                    notes.push(format!("what it waits on is not known: {why}"));
+                    None
+                }
+            },
+        };
         let symbolizer = &mut self.decoder.symbolizer;
         Ok(Goroutine {
             goid: Goid(g.goid),
@@ -203,6 +217,7 @@ impl Sample<'_> {
             thread,
             locked_to_thread: !g.lockedm.is_null(),
             labels,
+            waiting_on,
             stack: bounds(g, sp),
             frames,
             stack_end,
@@ -429,6 +444,7 @@ impl Sample<'_> {
             thread: m.tid,
             locked_to_thread: raw.is_some_and(|g| !g.lockedm.is_null()),
             labels: Some(Labels::new()),
+            waiting_on: Some(Box::default()),
             stack: raw.and_then(|g| bounds(&g, sp)),
             frames,
             stack_end,

@@ -23,8 +23,10 @@ mod signal;
 mod stacks;
 mod start;
 mod symbolize;
+mod type_names;
 mod unwind;
 mod values;
+mod waits;
 mod wanted;
 
 pub use capture::{Capture, capture};

@@ -1,5 +1,6 @@
 //! The program's text at run time: from an address to a function of pclntab.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use gobinary::{ArgPiece, Func, GoBinary, InlinedCall};
@@ -14,6 +15,8 @@ pub(crate) struct Module {
     text: Addr,
     /// `moduledata.etext`.
     etext: Addr,
+    /// `moduledata.types` and `moduledata.etypes`: type descriptors and their names.
+    types: Range<Addr>,
     /// `moduledata.gofunc` as a link-time address: funcdata offsets count from here.
     gofunc: LinkAddr,
     /// `abi.FuncIDWrapper`; the highest of its kind in every Go version.
@@ -82,7 +85,13 @@ fn role_of(name: &[u8]) -> Option<Role> {
 
 impl Module {
     /// A module of the executable `binary`; the addresses are those of its `moduledata`.
-    pub(crate) fn new(binary: Arc<GoBinary>, text: Addr, etext: Addr, gofunc: LinkAddr) -> Module {
+    pub(crate) fn new(
+        binary: Arc<GoBinary>,
+        text: Addr,
+        etext: Addr,
+        types: Range<Addr>,
+        gofunc: LinkAddr,
+    ) -> Module {
         let table = &binary.pclntab;
         let mut roles = FxHashMap::default();
         let mut wrapper_id = 0;
@@ -95,6 +104,7 @@ impl Module {
         Module {
             text,
             etext,
+            types,
             gofunc,
             wrapper_id,
             roles,
@@ -200,6 +210,13 @@ impl Modules {
     /// The executable, or the Go library.
     pub(crate) fn binary(&self) -> &GoBinary {
         &self.main.binary
+    }
+
+    /// Where the offsets in the type descriptor at `at` count from (`runtime/type.go`, `resolveNameOff`).
+    pub(crate) fn types_at(&self, at: Addr) -> Option<Addr> {
+        let mut modules = std::iter::once(&self.main).chain(&self.others);
+        let module = modules.find(|module| module.types.contains(&at))?;
+        Some(module.types.start)
     }
 
     /// The function that contains `pc` (`runtime/symtab.go`, `findfunc`).

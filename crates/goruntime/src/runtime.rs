@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use gobinary::{DebugInfo, GoBinary, GoVersion, Wanted};
+use gobinary::{DebugInfo, GoBinary, GoVersion, Scalar, TypeTable, Wanted};
 use model::{Addr, LayoutSource, LinkAddr, SymbolSource};
 use target::ReadMemory;
 
-use crate::contract::{self, AncestorInfo, Bubble, DbgVar, G, Hmap, M, Moduledata, SyncGroup};
+use crate::contract::{
+    self, AncestorInfo, Bubble, DbgVar, G, Hchan, Hmap, M, Moduledata, NotifyList, PollDesc,
+    SemTable, SemaRoot, Sudog, SyncGroup, Timer,
+};
 use crate::error::LoadError;
 use crate::image::Image;
 use crate::labels::LabelLayout;
@@ -14,6 +17,7 @@ use crate::limits::Limits;
 use crate::locate::{self, Layouts, Variables};
 use crate::module::{Module, Modules};
 use crate::values::{Header, STRING_SIZE};
+use crate::waits::WaitClass;
 
 /// The runtime of one running program: layouts, addresses, tables. Valid as long as the
 /// process runs the same executable.
@@ -36,6 +40,8 @@ pub struct Runtime {
     pub(crate) idle_in_synctest: Vec<bool>,
     /// Whether the program prints labels in its tracebacks (`GODEBUG=tracebacklabels`).
     pub(crate) traceback_labels: bool,
+    /// What is needed to tell what goroutines wait on.
+    pub(crate) waits: WaitLayouts,
     /// Where the address of the next module will be.
     next_module: Addr,
     layout: LayoutSource,
@@ -138,6 +144,7 @@ impl Runtime {
             fing_status: variables.get(contract::FING_STATUS),
             fing_running: variables.get(contract::FING_RUNNING),
             wait_reasons: load_wait_reasons(mem, reasons, count)?,
+            waits: WaitLayouts::resolve(types, &variables),
             layout: layouts.source,
             symbols,
             modules: Modules::new(main, plugins),
@@ -149,6 +156,13 @@ impl Runtime {
     /// Whether plugins have been loaded since.
     pub fn has_new_modules(&self, mem: &dyn ReadMemory) -> bool {
         mem.read_u64(self.next_module).is_ok_and(|next| next != 0)
+    }
+
+    /// What kind of wait a reason means.
+    pub(crate) fn wait_class(&self, reason: u64) -> WaitClass {
+        let reason = usize::try_from(reason).ok();
+        let reason = reason.and_then(|i| self.wait_reasons.get(i));
+        reason.map_or(WaitClass::Other, |reason| WaitClass::of(reason))
     }
 
     /// Where the layouts of the runtime's structures came from.
@@ -193,6 +207,43 @@ fn with_wanted<T>(open: impl FnOnce(Wanted<'_>) -> T) -> T {
         types: contract::STRUCTS,
         variables: &variables,
     })
+}
+
+/// The layouts and places of what goroutines wait on. A Go version that lacks one of them has its goroutines
+/// shown all the same.
+#[derive(Debug)]
+pub(crate) struct WaitLayouts {
+    pub sudog: Option<Sudog>,
+    pub hchan: Option<Hchan>,
+    pub poll_desc: Option<PollDesc>,
+    pub timer: Option<Timer>,
+    pub notify_list: Option<NotifyList>,
+    /// The root of a tree in a slot of `runtime.semtable`, and the size of a slot in bytes.
+    pub treap: Option<(Scalar, u64)>,
+    /// Where `runtime.semtable` is; several places where that could not be told.
+    pub semtables: Vec<Addr>,
+}
+
+impl WaitLayouts {
+    fn resolve(types: &TypeTable, variables: &Variables) -> WaitLayouts {
+        /// `runtime/sema.go`, `semTabSize`.
+        const SLOTS: u64 = 251;
+        let slots = SemTable::resolve(types)
+            .ok()
+            .map(|table| table.size as u64 / SLOTS);
+        WaitLayouts {
+            sudog: Sudog::resolve(types).ok(),
+            hchan: Hchan::resolve(types).ok(),
+            poll_desc: PollDesc::resolve(types).ok(),
+            timer: Timer::resolve(types).ok(),
+            notify_list: NotifyList::resolve(types).ok(),
+            treap: SemaRoot::resolve(types)
+                .ok()
+                .map(|root| root.treap)
+                .zip(slots),
+            semtables: variables.semtables.clone(),
+        }
+    }
 }
 
 /// The bytes of a `runtime.moduledata`.
@@ -242,6 +293,7 @@ fn load_module(
         Arc::clone(&image.binary),
         word(layout.text),
         word(layout.etext),
+        word(layout.types)..word(layout.etypes),
         LinkAddr(word(layout.gofunc).0.wrapping_sub(image.bias)),
     ))
 }

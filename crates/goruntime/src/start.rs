@@ -29,6 +29,10 @@ pub(crate) struct RawG {
     pub gopc: Addr,
     pub startpc: Addr,
     pub labels: Addr,
+    pub waiting: Addr,
+    pub timer: Addr,
+    pub sleep_when: Option<i64>,
+    pub coroarg: Addr,
     pub running_cleanups: bool,
     pub ancestors: Addr,
     /// The bubble or, in Go 1.24, the group.
@@ -60,6 +64,10 @@ impl RawG {
             gopc: addr(layout.gopc)?,
             startpc: addr(layout.startpc)?,
             labels: addr(layout.labels)?,
+            waiting: addr(layout.waiting)?,
+            timer: addr(layout.timer)?,
+            sleep_when: optional(layout.sleep_when).map(u64::cast_signed),
+            coroarg: optional(layout.coroarg).map_or(Addr(0), Addr),
             running_cleanups: optional(layout.running_cleanups).unwrap_or(0) != 0,
             ancestors: optional(layout.ancestors).map_or(Addr(0), Addr),
             bubble: optional(layout.bubble)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Addr, Frame, Goid, Site, Tid, Traceback};
+use crate::{Addr, Frame, Goid, Site, Tid, Traceback, WaitingOn};
 
 /// The status of a goroutine, without the scan bit (`runtime2.go`, `_Gidle` …).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -136,6 +136,9 @@ pub struct Goroutine {
     pub locked_to_thread: bool,
     /// pprof labels, by key; `None` where it has some that could not be read.
     pub labels: Option<Labels>,
+    /// What it is parked on: one entry for each case of a `select`, none for an empty one, and none for a
+    /// goroutine that is not waiting. `None` where that could not be read, or only in part; the notes say why.
+    pub waiting_on: Option<Box<[WaitingOn]>>,
     /// Its stack's bounds; `None` where it has no stack (a dead goroutine).
     pub stack: Option<StackBounds>,
     /// Its calls, innermost first, uncut. Goroutines with the same calls share them.

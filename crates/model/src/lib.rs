@@ -21,6 +21,7 @@ mod snapshot;
 mod testing;
 mod traceback;
 mod version;
+mod waiting;
 
 pub use addr::{Addr, LinkAddr, ReturnAddr};
 pub use arch::Arch;
@@ -38,3 +39,4 @@ pub use snapshot::{
 };
 pub use traceback::{Ancestor, Arg, Bubble, FramePlace, M, MRef, Traceback};
 pub use version::{Dialect, GoVersion, LabelPlace};
+pub use waiting::{ChanState, WaitKind, WaitState, WaitingOn};

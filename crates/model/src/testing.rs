@@ -38,6 +38,7 @@ pub(crate) fn goroutine(goid: u64, reason: &str, frames: &Arc<[Frame]>) -> Arc<G
         thread: None,
         locked_to_thread: false,
         labels: Some(Vec::new()),
+        waiting_on: Some(Box::default()),
         stack: None,
         frames: frames.clone(),
         stack_end: StackEnd::Complete,

@@ -12,9 +12,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::waiting::WaitingDto;
 use model::{
     Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Site,
     Snapshot, StackBounds, StackEnd, SymbolSource, TargetInfo, TargetKind, Trust, Unreadable,
+    WaitingOn,
 };
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
@@ -133,8 +135,7 @@ struct GoroutineDto<'a> {
     thread: Option<i32>,
     locked_to_thread: bool,
     labels: Option<BTreeMap<&'a str, &'a str>>,
-    /// Not decoded by this version; `()` is JSON's `null`.
-    waiting_on: (),
+    waiting_on: Option<Each<'a, WaitingOn, WaitingDto<'a>>>,
     stack: Option<StackDto>,
     frames: Each<'a, Frame, FrameDto<'a>>,
     stack_end: &'static str,
@@ -275,7 +276,10 @@ impl<'a> GoroutineDto<'a> {
             thread: g.thread.map(|tid| tid.0),
             locked_to_thread: g.locked_to_thread,
             labels: g.labels.as_deref().map(|pairs| labels(pairs, &mut notes)),
-            waiting_on: (),
+            waiting_on: g
+                .waiting_on
+                .as_deref()
+                .map(|all| Each(all, WaitingDto::new)),
             stack: g.stack.map(StackDto::new),
             frames: Each(&g.frames, FrameDto::new),
             stack_end,
@@ -379,7 +383,7 @@ pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
 }
 
 /// An address: a string, because JSON's numbers end at 2⁵³ for many readers.
-pub(crate) struct Hex(Addr);
+pub(crate) struct Hex(pub(crate) Addr);
 
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

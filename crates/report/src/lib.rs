@@ -9,6 +9,7 @@ mod page;
 pub mod read_json;
 pub mod summary;
 pub mod traceback;
+mod waiting;
 mod words;
 
 pub use diff::{Comparison, DIFF_SCHEMA, DiffOptions, write_diff, write_diff_json};

@@ -11,10 +11,10 @@
 //! - a pause of more than 584 years is that long;
 //! - labels are in the order of their keys, each key once; the writer's note on repeated keys stays.
 //!
-//! `waitingOn` is not read: the model has no place for it.
 
 mod entries;
 mod shared;
+mod waiting;
 
 use std::fmt;
 use std::io::{self, BufReader, Read};

@@ -91,6 +91,7 @@ pub(crate) fn g(goid: u64, state: &str, calls: &[&str]) -> G {
         thread: None,
         locked_to_thread: false,
         labels: Some(Vec::new()),
+        waiting_on: Some(Box::default()),
         stack: None,
         frames: stack(calls),
         stack_end: StackEnd::Complete,

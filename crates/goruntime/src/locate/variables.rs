@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use target::{ReadMemory, Want};
 
 use super::code;
-use crate::contract::{self, DbgVar, G, M};
+use crate::contract::{self, DbgVar, G, M, SemTable};
 use crate::error::LoadError;
 use crate::limits::Limits;
 use crate::runtime::ModuleData;
@@ -32,6 +32,7 @@ const MAX_DATA: u64 = 1 << 30;
 /// Functions whose code refers to a variable.
 const ALLGADD: &str = "runtime.allgadd";
 const MCOMMONINIT: &str = "runtime.mcommoninit";
+const SEMACQUIRE: &str = "runtime.semacquire1";
 const CREATEFING: &str = "runtime.createfing";
 const IS_SYSTEM_GOROUTINE: &str = "runtime.isSystemGoroutine";
 const RUNFINQ: &str = "runtime.runfinq";
@@ -43,6 +44,7 @@ const GROUP_STATUS: &str = "runtime.(*synctestGroup).changegstatus";
 const FUNCTIONS: &[&str] = &[
     ALLGADD,
     MCOMMONINIT,
+    SEMACQUIRE,
     CREATEFING,
     IS_SYSTEM_GOROUTINE,
     RUNFINQ,
@@ -57,6 +59,8 @@ const FUNCTIONS: &[&str] = &[
 #[derive(Debug, Default)]
 pub(crate) struct Variables {
     at: FxHashMap<&'static str, Addr>,
+    /// Where `runtime.semtable` is, or may be.
+    pub semtables: Vec<Addr>,
     /// How many words there are in `runtime.waitReasonStrings`.
     pub wait_reasons: usize,
 }
@@ -69,6 +73,10 @@ impl Variables {
             at: contract::VARIABLES
                 .iter()
                 .filter_map(|v| Some((v.name, Addr(symbol(v.name)?.at.0.wrapping_add(bias)))))
+                .collect(),
+            semtables: symbol(contract::SEMTABLE)
+                .map(|v| Addr(v.at.0.wrapping_add(bias)))
+                .into_iter()
                 .collect(),
             wait_reasons: symbol(contract::WAIT_REASON_STRINGS)
                 .map_or(0, |v| (v.size / STRING_SIZE) as usize)
@@ -132,7 +140,11 @@ impl Variables {
                 .into_iter()
                 .filter_map(|(name, at)| Some((name, at?))),
         );
-        Ok(Variables { at, wait_reasons })
+        Ok(Variables {
+            at,
+            semtables: finder.semtables(types),
+            wait_reasons,
+        })
     }
 }
 
@@ -433,6 +445,26 @@ impl Finder<'_> {
             [] => fail("no list of strings is like it"),
             _ => fail("several lists of strings are like it"),
         }
+    }
+
+    /// `runtime.semtable`: what `semacquire1` refers to, and has room for it. There may be several such
+    /// variables; what hangs in one of them tells whether it is the table.
+    fn semtables(&self, types: &TypeTable) -> Vec<Addr> {
+        let Ok(layout) = SemTable::resolve(types) else {
+            return Vec::new();
+        };
+        let fits = |at: &Addr| {
+            let ranges = [&self.bss, &self.noptrbss, &self.data];
+            let end = at.checked_add(layout.size as u64);
+            at.0.is_multiple_of(8)
+                && ranges
+                    .into_iter()
+                    .any(|r| r.contains(at) && end.is_some_and(|end| end <= r.end))
+        };
+        self.references(SEMACQUIRE)
+            .into_iter()
+            .filter(fits)
+            .collect()
     }
 
     /// `runtime.fingStatus`: the only variable of `createfing`.

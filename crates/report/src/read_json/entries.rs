@@ -15,6 +15,7 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde_json::value::RawValue;
 
 use super::shared::{Shared, Strings};
+use super::waiting::WaitingIn;
 use crate::json::ENDS_EARLY;
 
 /// A value that JSON has as a word.
@@ -26,7 +27,7 @@ pub(super) trait Word: Sized {
 }
 
 /// Read from a word, without a copy of it.
-pub(super) struct Text<T>(T);
+pub(super) struct Text<T>(pub(super) T);
 
 impl<'de, T: Word> Deserialize<'de> for Text<T> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
@@ -256,6 +257,7 @@ pub(super) struct GoroutineIn {
     thread: Option<i32>,
     locked_to_thread: bool,
     labels: Option<BTreeMap<String, String>>,
+    waiting_on: Option<Vec<WaitingIn>>,
     stack: Option<StackIn>,
     frames: Box<RawValue>,
     stack_end: Text<Early>,
@@ -287,6 +289,10 @@ impl GoroutineIn {
             let pair = |(k, v)| (strings.share(k), strings.share(v));
             labels.into_iter().map(pair).collect()
         });
+        let waiting_on = self.waiting_on.map(|all| {
+            let one = |on: WaitingIn| on.into_waiting_on(strings);
+            all.into_iter().map(one).collect()
+        });
         Ok(Goroutine {
             goid: Goid(self.goid),
             parent_goid: self.parent_goid.map(Goid),
@@ -301,6 +307,7 @@ impl GoroutineIn {
             thread: self.thread.map(Tid),
             locked_to_thread: self.locked_to_thread,
             labels,
+            waiting_on,
             stack: self.stack.map(|s| StackBounds {
                 lo: s.lo.0,
                 hi: s.hi.0,

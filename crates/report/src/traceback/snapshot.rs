@@ -162,6 +162,8 @@ fn goroutine(block: &Block<'_>) -> Goroutine {
         thread: None,
         locked_to_thread: block.locked,
         labels: labels.or_else(|| Some(Vec::new())),
+        // The text does not tell.
+        waiting_on: None,
         stack: None,
         frames,
         stack_end: match &missing {

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonschema::Validator;
 use model::{
-    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Pid,
-    Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, Tid,
-    Traceback, Trust, Unreadable,
+    Addr, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, Goid, Goroutine,
+    LayoutSource, Pid, Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo,
+    TargetKind, Tid, Traceback, Trust, Unreadable, WaitKind, WaitState, WaitingOn,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -105,24 +105,77 @@ fn stack_end() -> impl Strategy<Value = StackEnd> {
     of(shared()).prop_map(|early| early.map_or(StackEnd::Complete, StackEnd::Early))
 }
 
+/// What goes together, as a decoder would say it.
+fn waiting_on() -> impl Strategy<Value = WaitingOn> {
+    let chan = (
+        any::<u64>(),
+        any::<u64>(),
+        any::<bool>(),
+        of(shared()),
+        of(any::<i64>()),
+    );
+    let chan = of(chan).prop_map(|state| {
+        let state = state.map(|(len, cap, closed, elem_type, timer)| ChanState {
+            len,
+            cap,
+            closed,
+            elem_type,
+            timer,
+        });
+        (WaitKind::Chan, WaitState::Chan(state))
+    });
+    let group = (any::<u32>(), any::<u32>()).prop_map(|(counter, waiters)| {
+        (
+            WaitKind::WaitGroup,
+            WaitState::WaitGroup { counter, waiters },
+        )
+    });
+    let timer = any::<i64>().prop_map(|when| (WaitKind::Timer, WaitState::Timer(when)));
+    let file = (of(any::<i32>()), of(shared()), of(any::<i64>()));
+    let file = file.prop_map(|(fd, file, deadline)| {
+        (WaitKind::Netpoll, WaitState::File { fd, file, deadline })
+    });
+    let kind = prop_oneof![
+        Just(WaitKind::Mutex),
+        Just(WaitKind::RwMutex),
+        Just(WaitKind::Cond),
+        Just(WaitKind::Semaphore),
+        Just(WaitKind::Coroutine),
+        Just(WaitKind::Synctest),
+        Just(WaitKind::Runtime),
+    ];
+    let other = kind.prop_map(|kind| (kind, WaitState::Nothing));
+    let what = prop_oneof![chan, group, timer, file, other];
+    (what, of(text()), of(addr()), of(shared())).prop_map(|((kind, state), op, addr, name)| {
+        WaitingOn {
+            kind,
+            op: op.map(Into::into),
+            addr,
+            name,
+            state,
+        }
+    })
+}
+
 fn goroutine() -> impl Strategy<Value = Goroutine> {
     let identity = (any::<u64>(), of(any::<u64>()), addr(), status());
     let wait = (of(shared()), of(any::<u64>()), any::<bool>());
     let origin = (of(site()), of(site()), any::<bool>());
     let thread = (of(any::<i32>()), any::<bool>());
     let labels = of(vec((shared(), shared()), 0..4));
+    let waiting_on = of(vec(waiting_on(), 0..3).prop_map(Vec::into_boxed_slice));
     let calls = (of(stack()), vec(frame(), 0..6), stack_end());
     (
         identity,
         wait,
         origin,
         thread,
-        labels,
+        (labels, waiting_on),
         calls,
         vec(text(), 0..3),
     )
         .prop_map(
-            |(identity, wait, origin, thread, labels, calls, notes)| Goroutine {
+            |(identity, wait, origin, thread, (labels, waiting_on), calls, notes)| Goroutine {
                 goid: Goid(identity.0),
                 parent_goid: identity.1.map(Goid),
                 g: identity.2,
@@ -136,6 +189,7 @@ fn goroutine() -> impl Strategy<Value = Goroutine> {
                 thread: thread.0.map(Tid),
                 locked_to_thread: thread.1,
                 labels,
+                waiting_on,
                 stack: calls.0,
                 frames: calls.1.into(),
                 stack_end: calls.2,

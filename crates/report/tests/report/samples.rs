@@ -88,6 +88,7 @@ pub fn waiting(goid: u64, reason: &str, frames: &Arc<[Frame]>) -> Goroutine {
         thread: None,
         locked_to_thread: false,
         labels: Some(Vec::new()),
+        waiting_on: Some(Box::default()),
         stack: Some(StackBounds {
             lo: Addr(stack),
             hi: Addr(stack + 0x800),

@@ -1,0 +1,174 @@
+//! What a goroutine waits on: from its wait reason to the object in memory.
+//!
+//! [`fetch`] copies what will be needed while the target stands still; [`Waits`] reads it afterwards.
+
+mod channels;
+mod fetch;
+mod parked;
+mod semaphores;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use model::{Addr, Frame, WaitKind, WaitState, WaitingOn};
+use target::ReadMemory;
+
+use crate::limits::Limits;
+use crate::runtime::Runtime;
+use crate::start::RawG;
+
+use channels::Channels;
+use parked::Parked;
+use semaphores::Semaphores;
+
+pub(crate) use fetch::{Waiter, fetch};
+
+/// What kind of thing a wait reason means. The runtime's numbers change from version to version, its
+/// words hardly ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WaitClass {
+    Receive,
+    Send,
+    NilReceive,
+    NilSend,
+    Select,
+    NoCases,
+    /// A semaphore: mutexes, wait groups and the like.
+    Semaphore,
+    Cond,
+    Sleep,
+    Io,
+    Coroutine,
+    SynctestRun,
+    SynctestWait,
+    /// Whatever the runtime calls it.
+    Other,
+}
+
+impl WaitClass {
+    /// `runtime/runtime2.go`, `waitReasonStrings`. A wait in a synctest bubble is marked.
+    pub(crate) fn of(reason: &str) -> WaitClass {
+        match reason.trim_end_matches(" (durable)") {
+            "chan receive" => WaitClass::Receive,
+            "chan send" => WaitClass::Send,
+            "chan receive (nil chan)" => WaitClass::NilReceive,
+            "chan send (nil chan)" => WaitClass::NilSend,
+            "select" => WaitClass::Select,
+            "select (no cases)" => WaitClass::NoCases,
+            "semacquire"
+            | "sync.Mutex.Lock"
+            | "sync.RWMutex.RLock"
+            | "sync.RWMutex.Lock"
+            | "sync.WaitGroup.Wait" => WaitClass::Semaphore,
+            "sync.Cond.Wait" => WaitClass::Cond,
+            "sleep" => WaitClass::Sleep,
+            "IO wait" => WaitClass::Io,
+            "coroutine" => WaitClass::Coroutine,
+            "synctest.Run" => WaitClass::SynctestRun,
+            "synctest.Wait" => WaitClass::SynctestWait,
+            _ => WaitClass::Other,
+        }
+    }
+}
+
+/// Reads what goroutines wait on. What several wait on is read once.
+pub(crate) struct Waits<'a> {
+    mem: &'a dyn ReadMemory,
+    runtime: &'a Runtime,
+    channels: Channels<'a>,
+    semaphores: Semaphores,
+    parked: Parked<'a>,
+}
+
+/// What one goroutine waits on, or why that is not known.
+pub(crate) type Found = Result<Box<[WaitingOn]>, String>;
+
+impl<'a> Waits<'a> {
+    pub(crate) fn new(mem: &'a dyn ReadMemory, runtime: &'a Runtime, limits: &Limits) -> Waits<'a> {
+        Waits {
+            mem,
+            runtime,
+            channels: Channels::new(mem, runtime, limits),
+            semaphores: Semaphores::read(mem, runtime, limits),
+            parked: Parked::new(mem, runtime, limits),
+        }
+    }
+
+    /// What the goroutine `g` at `at` waits on, whose calls are `frames`.
+    pub(crate) fn of(&mut self, at: Addr, g: &RawG, reason: &str, frames: &[Frame]) -> Found {
+        let one = |what: WaitingOn| Ok(Box::from([what]));
+        match WaitClass::of(reason) {
+            WaitClass::Receive => self.channels.operation(g.waiting, "receive"),
+            WaitClass::Send => self.channels.operation(g.waiting, "send"),
+            WaitClass::Select => self.channels.select(g.waiting),
+            WaitClass::NilReceive => one(nil_channel("receive")),
+            WaitClass::NilSend => one(nil_channel("send")),
+            WaitClass::NoCases => Ok(Box::default()),
+            WaitClass::Semaphore => {
+                let found = self.semaphores.of(self.mem, at, reason, frames);
+                found.and_then(one)
+            }
+            WaitClass::Cond => self.parked.cond(at, g).and_then(one),
+            WaitClass::Io => self.parked.file(at, g).and_then(one),
+            WaitClass::Sleep => self.sleep(g).and_then(one),
+            WaitClass::Coroutine => {
+                let coro = Some(g.coroarg).filter(|at| !at.is_null());
+                one(WaitingOn {
+                    addr: coro,
+                    ..plain(WaitKind::Coroutine, None)
+                })
+            }
+            WaitClass::SynctestRun => one(plain(WaitKind::Synctest, Some("run"))),
+            WaitClass::SynctestWait => one(plain(WaitKind::Synctest, Some("wait"))),
+            WaitClass::Other => one(WaitingOn {
+                name: Some(Arc::from(reason)),
+                ..plain(WaitKind::Runtime, None)
+            }),
+        }
+    }
+
+    /// `runtime/time.go`, `timeSleep`.
+    fn sleep(&self, g: &RawG) -> Result<WaitingOn, String> {
+        let when = match g.sleep_when {
+            Some(when) if when != 0 => when,
+            _ => read_timer(self.mem, self.runtime, g.timer)
+                .ok_or("the timer of its sleep cannot be read")?,
+        };
+        Ok(WaitingOn {
+            addr: Some(g.timer).filter(|at| !at.is_null()),
+            state: WaitState::Timer(when),
+            ..plain(WaitKind::Timer, None)
+        })
+    }
+}
+
+/// `timer.when`.
+fn read_timer(mem: &dyn ReadMemory, runtime: &Runtime, at: Addr) -> Option<i64> {
+    let layout = runtime.waits.timer.filter(|_| !at.is_null())?;
+    field(mem, at, layout.when).map(u64::cast_signed)
+}
+
+/// A field of the struct at `at`.
+fn field(mem: &dyn ReadMemory, at: Addr, field: gobinary::Scalar) -> Option<u64> {
+    let mut bytes = [0; 8];
+    let bytes = bytes.get_mut(..field.width)?;
+    mem.read(at.checked_add(field.offset as u64)?, bytes).ok()?;
+    gobinary::Scalar { offset: 0, ..field }.get(bytes)
+}
+
+fn plain(kind: WaitKind, op: Option<&'static str>) -> WaitingOn {
+    WaitingOn {
+        kind,
+        op: op.map(Cow::Borrowed),
+        addr: None,
+        name: None,
+        state: WaitState::Nothing,
+    }
+}
+
+fn nil_channel(op: &'static str) -> WaitingOn {
+    WaitingOn {
+        state: WaitState::Chan(None),
+        ..plain(WaitKind::Chan, Some(op))
+    }
+}
