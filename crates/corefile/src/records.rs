@@ -61,7 +61,7 @@ fn registers(record: &[u8], arch: Arch) -> Option<Registers> {
             for (register, i) in general.iter_mut().zip(ORDER) {
                 *register = nth(i)?;
             }
-            Registers::amd64(nth(16)?, general)
+            Registers::amd64(nth(16)?, general).in_syscall(nth(15)?)
         }
         // `x0` … `x30`, `sp`, `pc`.
         Arch::Arm64 => {

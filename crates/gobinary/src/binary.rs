@@ -1,6 +1,7 @@
 //! A Go executable with all that is wanted of it, read once, before the target is stopped.
 
 use std::fs::File;
+use std::sync::OnceLock;
 
 use model::{Arch, BuildIds, LinkAddr};
 use object::ReadCache;
@@ -47,6 +48,10 @@ pub struct GoBinary {
     /// The name that the executable gives its debug file (`.gnu_debuglink`).
     pub debug_link: Option<Vec<u8>>,
     variables: FxHashMap<String, Variable>,
+    /// All variables of the symbol table; read when the first is asked for.
+    all_variables: OnceLock<Vec<(Variable, String)>>,
+    /// The debug file, where the symbol table is in one.
+    symbol_file: Option<File>,
     image: Image,
 }
 
@@ -93,6 +98,8 @@ impl GoBinary {
             pclntab,
             pclntab_at,
             variables: elf.symbols(wanted.variables),
+            all_variables: OnceLock::new(),
+            symbol_file: None,
             image: Image {
                 file,
                 segments: elf.segments(),
@@ -119,6 +126,8 @@ impl GoBinary {
             debug_info: DebugInfo::None,
             debug_link: None,
             variables: FxHashMap::default(),
+            all_variables: OnceLock::new(),
+            symbol_file: None,
             image: Image {
                 segments: elf.segments(),
                 file,
@@ -144,7 +153,7 @@ impl GoBinary {
         wanted: Wanted<'_>,
         trusted: bool,
     ) -> Result<(), BinaryError> {
-        let cache = ReadCache::new(file);
+        let cache = ReadCache::new(file.try_clone()?);
         let elf = Elf::parse(&cache)?;
         let ids = elf.build_ids()?;
         let compared = self.build_ids.gnu.is_some() && ids.gnu.is_some()
@@ -158,6 +167,8 @@ impl GoBinary {
         self.types = read_types(&elf, wanted.types)?.ok_or(BinaryError::NoDebugInfo)?;
         self.variables = elf.symbols(wanted.variables);
         self.debug_info = DebugInfo::Separate;
+        self.symbol_file = Some(file);
+        self.all_variables = OnceLock::new();
         Ok(())
     }
 
@@ -167,6 +178,24 @@ impl GoBinary {
             .get(name)
             .copied()
             .ok_or_else(|| BinaryError::NoSymbol(name.to_owned()))
+    }
+
+    /// The variable at an address, and how many bytes behind its beginning that is.
+    pub fn variable_at(&self, at: LinkAddr) -> Option<(&str, u64)> {
+        let all = self.all_variables.get_or_init(|| self.read_variables());
+        let behind = all.partition_point(|(variable, _)| variable.at <= at);
+        let (variable, name) = all.get(behind.checked_sub(1)?)?;
+        let offset = at.0 - variable.at.0;
+        (offset < variable.size).then_some((name, offset))
+    }
+
+    fn read_variables(&self) -> Vec<(Variable, String)> {
+        let file = self.symbol_file.as_ref().unwrap_or(&self.image.file);
+        let Ok(file) = file.try_clone() else {
+            return Vec::new();
+        };
+        let cache = ReadCache::new(file);
+        Elf::parse(&cache).map_or_else(|_| Vec::new(), |elf| elf.variables())
     }
 
     /// What the file holds at a link-time address; `None` where it does not hold all of it.

@@ -132,6 +132,23 @@ impl<'c> Elf<'c> {
             .collect()
     }
 
+    /// All variables that the symbol table has, by address.
+    pub(crate) fn variables(&self) -> Vec<(Variable, String)> {
+        let symbols = self.file.symbols();
+        let mut found: Vec<(Variable, String)> = symbols
+            .filter(|s| s.kind() == object::SymbolKind::Data && s.size() > 0)
+            .filter_map(|s| {
+                let variable = Variable {
+                    at: LinkAddr(s.address()),
+                    size: s.size(),
+                };
+                Some((variable, s.name().ok()?.to_owned()))
+            })
+            .collect();
+        found.sort_by_key(|(variable, _)| variable.at);
+        found
+    }
+
     pub(crate) fn segments(&self) -> Vec<Segment> {
         self.file
             .segments()

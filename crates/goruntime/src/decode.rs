@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{
     Addr, Ancestor, Goid, Goroutine, Labels, M, StackBounds, StackEnd, Status, Traceback, Trust,
-    Unreadable,
+    Unreadable, WaitKind,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use target::{CapturedMemory, ReadError, ReadMemory, Registers, Thread};
@@ -192,9 +192,19 @@ impl Sample<'_> {
         };
         let traceback = self.traceback(g, status, &mut notes);
         let waiting_on = match &waitreason {
+            None if status == Status::Syscall => {
+                let registers = m.and_then(|m| m.registers);
+                Some(registers.map_or_else(Box::default, |r| self.waits.syscall(&r)))
+            }
             None => Some(Box::default()),
             Some(reason) => match self.waits.of(at, g, reason, &frames) {
-                Ok(found) => Some(found),
+                Ok(mut found) => {
+                    for on in &mut found {
+                        let at = on.addr.filter(|_| on.kind != WaitKind::Netpoll);
+                        on.name = on.name.take().or_else(|| self.variable(at?));
+                    }
+                    Some(found)
+                }
                 Err(why) => {
                     notes.push(format!("what it waits on is not known: {why}"));
                     None
@@ -270,6 +280,12 @@ impl Sample<'_> {
         };
         let raw = ancestors::read(self.mem, self.runtime, at)?;
         Ok(raw.into_iter().map(ancestor).collect())
+    }
+
+    /// The variable at an address, or in which it lies.
+    fn variable(&mut self, at: Addr) -> Option<Arc<str>> {
+        let name = self.runtime.modules.variable_at(at)?;
+        Some(self.decoder.symbolizer.intern(name))
     }
 
     fn waitreason(&self, index: u64, notes: &mut Vec<String>) -> Option<Arc<str>> {

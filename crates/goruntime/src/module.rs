@@ -7,6 +7,9 @@ use gobinary::{ArgPiece, Func, GoBinary, InlinedCall};
 use model::{Addr, LinkAddr};
 use rustc_hash::FxHashMap;
 
+use crate::image::Image;
+use crate::runtime::ModuleData;
+
 /// A module (`runtime.moduledata`) of the running program with its executable's tables.
 #[derive(Debug)]
 pub(crate) struct Module {
@@ -17,6 +20,10 @@ pub(crate) struct Module {
     etext: Addr,
     /// `moduledata.types` and `moduledata.etypes`: type descriptors and their names.
     types: Range<Addr>,
+    /// From the first variable to the end of the last.
+    data: Range<Addr>,
+    /// By how much its addresses are above those it was linked for.
+    bias: u64,
     /// `moduledata.gofunc` as a link-time address: funcdata offsets count from here.
     gofunc: LinkAddr,
     /// `abi.FuncIDWrapper`; the highest of its kind in every Go version.
@@ -84,14 +91,10 @@ fn role_of(name: &[u8]) -> Option<Role> {
 }
 
 impl Module {
-    /// A module of the executable `binary`; the addresses are those of its `moduledata`.
-    pub(crate) fn new(
-        binary: Arc<GoBinary>,
-        text: Addr,
-        etext: Addr,
-        types: Range<Addr>,
-        gofunc: LinkAddr,
-    ) -> Module {
+    /// The module of an image, with its `moduledata`.
+    pub(crate) fn new(image: &Image, data: &ModuleData) -> Module {
+        let binary = Arc::clone(&image.binary);
+        let (layout, word) = (&data.layout, |field| data.word(field));
         let table = &binary.pclntab;
         let mut roles = FxHashMap::default();
         let mut wrapper_id = 0;
@@ -101,10 +104,13 @@ impl Module {
                 roles.insert(func.entry, role);
             }
         }
+        let gofunc = LinkAddr(word(layout.gofunc).0.wrapping_sub(image.bias));
         Module {
-            text,
-            etext,
-            types,
+            text: word(layout.text),
+            etext: word(layout.etext),
+            types: word(layout.types)..word(layout.etypes),
+            data: word(layout.noptrdata)..word(layout.enoptrbss),
+            bias: image.bias,
             gofunc,
             wrapper_id,
             roles,
@@ -217,6 +223,19 @@ impl Modules {
         let mut modules = std::iter::once(&self.main).chain(&self.others);
         let module = modules.find(|module| module.types.contains(&at))?;
         Some(module.types.start)
+    }
+
+    /// The variable at `at`, with an offset if it is within it, where the executable has symbols.
+    pub(crate) fn variable_at(&self, at: Addr) -> Option<String> {
+        let mut modules = std::iter::once(&self.main).chain(&self.others);
+        let module = modules.find(|module| module.data.contains(&at))?;
+        let (name, offset) = module
+            .binary
+            .variable_at(LinkAddr(at.0.wrapping_sub(module.bias)))?;
+        Some(match offset {
+            0 => name.to_owned(),
+            _ => format!("{name}+{offset:#x}"),
+        })
     }
 
     /// The function that contains `pc` (`runtime/symtab.go`, `findfunc`).

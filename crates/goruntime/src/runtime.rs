@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gobinary::{DebugInfo, GoBinary, GoVersion, Scalar, TypeTable, Wanted};
-use model::{Addr, LayoutSource, LinkAddr, SymbolSource};
+use model::{Addr, LayoutSource, SymbolSource};
 use target::ReadMemory;
 
 use crate::contract::{
@@ -289,13 +289,7 @@ fn load_module(
                 .into(),
         );
     }
-    Ok(Module::new(
-        Arc::clone(&image.binary),
-        word(layout.text),
-        word(layout.etext),
-        word(layout.types)..word(layout.etypes),
-        LinkAddr(word(layout.gofunc).0.wrapping_sub(image.bias)),
-    ))
+    Ok(Module::new(image, data))
 }
 
 /// The modules behind the first, and where the address of one more will be. One whose file is not

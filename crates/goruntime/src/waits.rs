@@ -6,12 +6,13 @@ mod channels;
 mod fetch;
 mod parked;
 mod semaphores;
+mod syscalls;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::{Addr, Frame, WaitKind, WaitState, WaitingOn};
-use target::ReadMemory;
+use target::{ReadMemory, Registers};
 
 use crate::limits::Limits;
 use crate::runtime::Runtime;
@@ -125,6 +126,12 @@ impl<'a> Waits<'a> {
                 ..plain(WaitKind::Runtime, None)
             }),
         }
+    }
+
+    /// The system call that the thread of a goroutine in one is in. It may just be back from it, or in C code.
+    pub(crate) fn syscall(&self, thread: &Registers) -> Box<[WaitingOn]> {
+        let arch = self.runtime.binary().arch;
+        syscalls::read(arch, thread).into_iter().collect()
     }
 
     /// `runtime/time.go`, `timeSleep`.

@@ -35,6 +35,7 @@
 mod clock;
 mod denied;
 mod error;
+mod files;
 mod job_control;
 mod list;
 mod maps;
@@ -48,6 +49,7 @@ mod tracees;
 
 pub use denied::Denied;
 pub use error::{OpenError, StopError};
+pub use files::OpenFiles;
 pub use job_control::hold_off_job_control;
 pub use list::{ProcessInfo, processes};
 pub use maps::{MappedFile, Maps};

@@ -26,7 +26,8 @@ pub(crate) fn read(tid: Tid) -> Result<Registers, Errno> {
             regs.rax, regs.rdx, regs.rcx, regs.rbx, regs.rsi, regs.rdi, regs.rbp, regs.rsp,
             regs.r8, regs.r9, regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15,
         ],
-    ))
+    )
+    .in_syscall(regs.orig_rax))
 }
 
 /// The registers of a thread that has been stopped by this thread.

@@ -1,12 +1,13 @@
 //! A running process from which samples are taken.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use goruntime::{Decoder, Limits, Runtime, Wanted, capture};
-use model::{BuildInfo, CaptureInfo, Pid, Snapshot, TargetInfo, TargetKind};
+use model::{BuildInfo, CaptureInfo, Goroutine, Pid, Snapshot, TargetInfo, TargetKind, WaitState};
 use ptrace::{Presence, Process, StopLimits};
 use target::Mapping;
 
@@ -134,6 +135,8 @@ impl Session {
             self.decoder
                 .decode(&captured.memory, &captured.threads, self.options.wanted)?;
         diagnostics.extend(decoded.diagnostics);
+        let mut goroutines = decoded.goroutines;
+        name_files(&self.process, &mut goroutines);
         Ok(Snapshot {
             captured_at,
             target: TargetInfo {
@@ -152,12 +155,34 @@ impl Session {
                 nanotime,
                 consistent: all_stood_still && !pause.cut_short,
             },
-            goroutines: decoded.goroutines,
+            goroutines,
             ms: decoded.ms,
             traceback_labels: self.runtime.traceback_labels(),
             unreadable: decoded.unreadable,
             diagnostics,
         })
+    }
+}
+
+/// Says of the files that goroutines wait for what they are.
+fn name_files(process: &Process, goroutines: &mut [Arc<Goroutine>]) {
+    let mut files = process.open_files();
+    let mut names: HashMap<i32, Option<Arc<str>>> = HashMap::new();
+    for goroutine in goroutines {
+        // Nobody else has it yet.
+        let Some(goroutine) = Arc::get_mut(goroutine) else {
+            continue;
+        };
+        for on in goroutine.waiting_on.iter_mut().flatten() {
+            if let WaitState::File {
+                fd: Some(fd), file, ..
+            } = &mut on.state
+            {
+                let name = names.entry(*fd);
+                let name = name.or_insert_with(|| files.describe(*fd).map(Arc::from));
+                file.clone_from(name);
+            }
+        }
     }
 }
 

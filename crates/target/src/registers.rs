@@ -17,6 +17,8 @@ pub struct Registers {
     /// The register that Go code keeps the current `g` in (`r14` on amd64, `x28` on arm64).
     /// C code uses it for other things.
     pub g: Addr,
+    /// The number of the system call that the thread is in; `None` where it is in none, or that is not known.
+    pub syscall: Option<u64>,
     /// All general registers by their DWARF numbers: on amd64 those of [`Registers::amd64`], then
     /// zeros; on arm64 those of [`Registers::arm64`].
     pub general: [u64; 32],
@@ -37,6 +39,7 @@ impl Registers {
             lr: None,
             fp: Addr(fp),
             g: Addr(g),
+            syscall: None,
             general: all,
         }
     }
@@ -51,7 +54,17 @@ impl Registers {
             lr: Some(Addr(lr)),
             fp: Addr(fp),
             g: Addr(g),
+            syscall: None,
             general,
+        }
+    }
+
+    /// The same, of a thread that the kernel was entered by with this number (`orig_rax` on amd64, `x8` on
+    /// arm64); a negative one is none.
+    pub fn in_syscall(self, number: u64) -> Registers {
+        Registers {
+            syscall: Some(number).filter(|&number| number.cast_signed() >= 0),
+            ..self
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use model::{
-    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Pid,
-    Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, Tid,
-    Traceback, Trust, Unreadable,
+    Addr, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, Goid, Goroutine,
+    LayoutSource, Pid, Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo,
+    TargetKind, Tid, Traceback, Trust, Unreadable, WaitKind, WaitState, WaitingOn,
 };
 use report::{Style, SummaryOptions, write_json, write_summary};
 
@@ -143,6 +143,16 @@ pub fn service() -> Snapshot {
             149,
         ),
         waitsince: Some(990_000_000_000),
+        waiting_on: Some(Box::from([WaitingOn {
+            kind: WaitKind::WaitGroup,
+            op: Some("wait".into()),
+            addr: Some(Addr(0x6e_0018)),
+            name: Some("main.running+0x8".into()),
+            state: WaitState::WaitGroup {
+                counter: 1234,
+                waiters: 1,
+            },
+        }])),
         ..waiting(1, "sync.WaitGroup.Wait", &main.into())
     });
 
@@ -202,6 +212,19 @@ pub fn service() -> Snapshot {
             },
             startpc: site(0x4a1c00, "main.worker", "/src/svc/worker.go", 9),
             labels: Some(vec![("tenant".into(), "acme".into())]),
+            waiting_on: Some(Box::from([WaitingOn {
+                kind: WaitKind::Chan,
+                op: Some("receive".into()),
+                addr: Some(Addr(0xc0_0009_e060)),
+                name: None,
+                state: WaitState::Chan(Some(ChanState {
+                    len: 0,
+                    cap: 16,
+                    closed: false,
+                    elem_type: Some("main.job".into()),
+                    timer: None,
+                })),
+            }])),
             ..waiting(goid, "chan receive", &worker)
         });
     }
