@@ -42,11 +42,10 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
         mappings: mappings(&core),
         open: &open,
     };
-    // A program that is not position-independent and does not say where it lies, lies where it was linked.
-    let entry = core.entry_address();
+    let entry = || Ok(core.entry_address());
     let (module, debug_file) = (options.module.as_deref(), options.debug_file.as_deref());
     let chosen = mapped
-        .choose((&file, &exe), entry, module, debug_file)
+        .choose((&file, &exe), &entry, module, debug_file)
         .map_err(|why| why.on(exe.display()))?;
     let binary = &chosen.image.binary;
     diagnostics.extend(chosen.diagnostics.iter().cloned());

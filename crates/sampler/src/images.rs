@@ -39,7 +39,7 @@ impl Mapped<'_> {
     pub(crate) fn choose(
         &self,
         exe: (&File, &Path),
-        entry: Option<Addr>,
+        entry: &dyn Fn() -> Result<Option<Addr>, Error>,
         module: Option<&str>,
         debug_file: Option<&Path>,
     ) -> Result<Chosen, Error> {
@@ -51,7 +51,8 @@ impl Mapped<'_> {
         let wanted = |path: &Path| module.is_none_or(|name| path.ends_with(name));
         if is_go && wanted(path) {
             let binary = Arc::new(executable::open(file.try_clone()?, path, debug_file)?);
-            let entry = entry.unwrap_or(Addr(binary.entry.0));
+            // A core of a program that is not position-independent need not say where it lies.
+            let entry = entry()?.unwrap_or(Addr(binary.entry.0));
             let others = match module {
                 None => self.libraries(path),
                 Some(_) => Vec::new(),

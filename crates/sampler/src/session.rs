@@ -194,9 +194,9 @@ fn load(process: &Process, exe: &File, options: &Options) -> Result<(Chosen, Arc
         open: &open,
     };
     let path = options.exe.as_deref().unwrap_or(process.exe_path());
-    let entry = Some(process.entry_address()?);
+    let entry = || Ok(Some(process.entry_address()?));
     let (module, debug_file) = (options.module.as_deref(), options.debug_file.as_deref());
-    let chosen = mapped.choose((exe, path), entry, module, debug_file)?;
+    let chosen = mapped.choose((exe, path), &entry, module, debug_file)?;
     let runtime = load_runtime(process, &chosen)?;
     Ok((chosen, runtime))
 }

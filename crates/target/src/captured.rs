@@ -10,6 +10,9 @@ use crate::{ReadError, ReadMemory, Want};
 /// much as copying this many bytes (a page pin against a copy at several GB/s).
 const COALESCE_GAP: u64 = 2048;
 
+/// Layers of fewer bytes are put together.
+const SMALL: usize = 16 << 20;
+
 /// Bytes copied out of a target, addressed as they were there.
 ///
 /// A read that is not covered fails with [`ReadError::NotCaptured`] and is remembered, so
@@ -82,8 +85,22 @@ impl CapturedMemory {
             .copied()
             .collect();
         layer.ranges.retain(|r| r.failed.is_none());
-        self.layers.push(layer);
+        self.add(layer);
         self.fetch_apart(from, ranges, &failed);
+    }
+
+    /// Adds a layer. Small ones are put together, so that what is followed in a thousand steps is not
+    /// looked for in a thousand layers.
+    fn add(&mut self, mut layer: Layer) {
+        let may_grow = |layer: &Layer| layer.bytes.len() < SMALL && !layer.has_holes();
+        while may_grow(&layer)
+            && let Some(last) = self
+                .layers
+                .pop_if(|last| may_grow(last) && last.bytes.len() / 2 <= layer.bytes.len())
+        {
+            layer = last.merged(&layer);
+        }
+        self.layers.push(layer);
     }
 
     /// A coalesced span may fail because of a hole between two wanted ranges:
@@ -110,7 +127,7 @@ impl CapturedMemory {
                 bytes: vec![0; offset],
             };
             layer.fill(from);
-            self.layers.push(layer);
+            self.add(layer);
         }
     }
 
@@ -158,6 +175,48 @@ impl Layer {
         for (range, want) in self.ranges.iter_mut().zip(&wants) {
             range.failed = want.result.err();
         }
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.ranges
+            .iter()
+            .filter_map(|r| Some((r.start, self.bytes.get(r.offset..r.offset + r.len)?)))
+    }
+
+    fn has_holes(&self) -> bool {
+        self.ranges.iter().any(|range| range.failed.is_some())
+    }
+
+    /// What two layers without holes have, in one. Where both have something it is the same: the target
+    /// stood still.
+    fn merged(&self, other: &Layer) -> Layer {
+        let mut pieces: Vec<(u64, &[u8])> = self.pieces().chain(other.pieces()).collect();
+        pieces.sort_unstable_by_key(|&(start, bytes)| (start, bytes.len()));
+        let mut merged = Layer {
+            ranges: Vec::with_capacity(pieces.len()),
+            bytes: Vec::with_capacity(self.bytes.len() + other.bytes.len()),
+        };
+        for (start, bytes) in pieces {
+            let offset = merged.bytes.len();
+            match merged.ranges.last_mut() {
+                Some(last) if start <= last.start + last.len as u64 => {
+                    let known = (last.start + last.len as u64 - start) as usize;
+                    let new = bytes.get(known..).unwrap_or_default();
+                    merged.bytes.extend_from_slice(new);
+                    last.len += new.len();
+                }
+                _ => {
+                    merged.bytes.extend_from_slice(bytes);
+                    merged.ranges.push(Range {
+                        start,
+                        len: bytes.len(),
+                        offset,
+                        failed: None,
+                    });
+                }
+            }
+        }
+        merged
     }
 
     /// `Ok(None)`: this layer has nothing to say about the range.
@@ -221,6 +280,30 @@ mod tests {
         assert_eq!(mem.slice(Addr(0x9000), 2).unwrap(), [0x00, 0x01]);
         assert_eq!(mem.bytes(), 0x110 + 8);
         assert!(mem.take_misses().is_empty());
+    }
+
+    #[test]
+    fn small_batches_become_one_layer() {
+        let mut mem = CapturedMemory::new();
+        // Overlapping, adjacent, within one another, far apart.
+        let wanted = [
+            (0x1000, 64),
+            (0x1020, 64),
+            (0x1060, 32),
+            (0x1008, 8),
+            (0x9000, 16),
+            (0x900, 8),
+        ];
+        for (at, len) in wanted {
+            mem.fetch(&Pattern, &mut vec![(Addr(at), len)]);
+        }
+        assert!(mem.layers.len() <= 3);
+        for (at, len) in wanted {
+            let expected: Vec<u8> = (at..at + len as u64).map(|at| at as u8).collect();
+            assert_eq!(mem.slice(Addr(at), len).unwrap(), expected);
+        }
+        assert_eq!(mem.slice(Addr(0x1000), 128).unwrap().len(), 128);
+        assert!(mem.slice(Addr(0x1000), 129).is_err());
     }
 
     #[test]

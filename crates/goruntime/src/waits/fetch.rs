@@ -20,9 +20,9 @@ pub(crate) struct Waiter {
     pub class: WaitClass,
 }
 
-/// Small objects lie in pages of their own kind: a list of them is followed with fewer reads if
-/// each brings its neighbours.
-const NEIGHBOURS: u64 = 8192;
+/// Small objects lie in pages of their own kind, and those not far from one another: a list of them is
+/// followed with fewer reads if each brings its neighbours.
+const NEIGHBOURS: u64 = 1 << 16;
 
 /// Copies what `waiters` wait on.
 pub(crate) fn fetch(
@@ -43,7 +43,8 @@ pub(crate) fn fetch(
         of(&[WaitClass::Receive, WaitClass::Send, WaitClass::Select]),
     );
     if of(&[WaitClass::Semaphore]).next().is_some() {
-        fetch_semaphores(memory, target, runtime, limits);
+        let own = of(&[WaitClass::Semaphore]).map(|waiter| waiter.g.waiting);
+        fetch_semaphores(memory, target, runtime, limits, own);
     }
     fetch_polled(
         memory,
@@ -132,6 +133,7 @@ fn fetch_semaphores(
     target: &dyn Target,
     runtime: &Runtime,
     limits: &Limits,
+    own: impl Iterator<Item = Addr>,
 ) {
     /// The largest of package `sync`, before and behind its semaphore.
     const AROUND: u64 = 16;
@@ -141,6 +143,12 @@ fn fetch_semaphores(
     let tables = runtime.waits.semtables.iter();
     let mut ranges = tables
         .map(|&at| (at, (TABLE_LEN * stride) as usize))
+        .collect();
+    memory.fetch(target, &mut ranges);
+    // Since Go 1.26 goroutines lead to their entries; before, the trees have to be walked.
+    let mut ranges = own
+        .filter(|at| !at.is_null())
+        .map(|at| (at, sudog.extent()))
         .collect();
     memory.fetch(target, &mut ranges);
     let roots = semaphores::roots(memory, runtime);
