@@ -41,6 +41,7 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
     let mapped = Mapped {
         mappings: mappings(&core),
         open: &open,
+        open_path: &|path| File::open(path).ok(),
     };
     // A program that is not position-independent and does not say where it lies, lies where it was linked.
     let entry = core.entry_address();
