@@ -141,17 +141,20 @@ pub(crate) enum Privilege {
 impl Privilege {
     /// What to do to get it.
     pub(crate) fn hint(self) -> String {
+        format!("run goinspect {}", self.how())
+    }
+
+    fn how(self) -> &'static str {
         match self {
-            Privilege::Sudo => "run goinspect as root (sudo)",
+            Privilege::Sudo => "as root (sudo)",
             Privilege::NoNewPrivileges => {
-                "start goinspect as root: what runs here can no longer become it (no_new_privs)"
+                "as root from the start (where no_new_privs is set, sudo does not work)"
             }
             Privilege::Withheld => {
-                "give goinspect the capability SYS_PTRACE, which is withheld where it runs \
-                 (docker run --cap-add=SYS_PTRACE, kubectl debug --profile=general)"
+                "with the capability SYS_PTRACE, which is withheld where it runs now (docker run \
+                 --cap-add=SYS_PTRACE, kubectl debug --profile=general)"
             }
         }
-        .to_owned()
     }
 }
 
@@ -174,14 +177,12 @@ impl Denied {
     pub fn hint(&self) -> String {
         let privilege = self.privilege.hint();
         match &self.rule {
-            Rule::OtherUser { theirs, .. } => match self.privilege {
-                Privilege::Withheld => {
-                    format!(
-                        "run goinspect as user {theirs} (docker exec -u {theirs}), or {privilege}"
-                    )
-                }
-                _ => format!("{privilege}, or as user {theirs}"),
-            },
+            Rule::OtherUser { theirs, .. } => {
+                format!(
+                    "run goinspect as user {theirs}, or {}",
+                    self.privilege.how()
+                )
+            }
             Rule::PtraceScope { scope: 1 } => format!(
                 "{privilege}; or allow it to every user, on the host if this is a container: \
                  sudo sysctl kernel.yama.ptrace_scope=0"
@@ -199,12 +200,11 @@ impl Denied {
             | Rule::PtraceScope { .. }
             | Rule::OtherUserNamespace { outside: true } => privilege,
             Rule::OtherUserNamespace { outside: false } => {
-                "run goinspect as root of the host, or inside the container of the process"
-                    .to_owned()
+                "run goinspect on the host, or inside the container of the process".to_owned()
             }
             Rule::NoReadCapability { owner } => format!(
-                "give goinspect that, too (setcap cap_sys_ptrace,cap_dac_read_search=ep; docker \
-                 run --cap-add=DAC_READ_SEARCH), or run it as user {owner}"
+                "run goinspect as user {owner}, or with that capability, too (docker run \
+                 --cap-add=DAC_READ_SEARCH, setcap cap_sys_ptrace,cap_dac_read_search=ep)"
             ),
             Rule::Seccomp => "start the container of goinspect with --security-opt \
                  seccomp=unconfined (Kubernetes: seccompProfile: {type: Unconfined}), or run \

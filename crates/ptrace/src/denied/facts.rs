@@ -169,24 +169,30 @@ impl Facts {
         if !self.same_user_namespace && !outside {
             return Some(Rule::OtherUserNamespace { outside });
         }
-        let [ours, ..] = self.ours.uids;
-        let [real, theirs, saved, _] = self.theirs.uids;
-        if [real, theirs, saved] != [ours; 3] {
+        let ids = |ids: [u32; 4]| {
+            let [real, effective, saved, _] = ids;
+            (effective, [real, saved] != [effective; 2])
+        };
+        let (theirs, mixed_users) = ids(self.theirs.uids);
+        let (their_group, mixed_groups) = ids(self.theirs.gids);
+        let ([ours, ..], [our_group, ..]) = (self.ours.uids, self.ours.gids);
+        if mixed_users || mixed_groups {
+            return Some(Rule::NotDumpable);
+        }
+        if ours != theirs {
             return Some(Rule::OtherUser { ours, theirs });
         }
-        let [ours, ..] = self.ours.gids;
-        let [real, theirs, saved, _] = self.theirs.gids;
-        if [real, theirs, saved] != [ours; 3] {
+        if our_group != their_group {
+            let (ours, theirs) = (our_group, their_group);
             return Some(Rule::OtherGroup { ours, theirs });
         }
         if !self.same_user_namespace {
             return Some(Rule::OtherUserNamespace { outside });
         }
-        let [_, effective, ..] = self.theirs.uids;
         let extra = self.theirs.cap_permitted & !self.ours.cap_effective;
         match self.scope {
             _ if extra != 0 => Some(Rule::MoreCapabilities { extra }),
-            _ if self.owner != effective => Some(Rule::NotDumpable),
+            _ if self.owner != theirs => Some(Rule::NotDumpable),
             Some(scope @ 1..) => Some(Rule::PtraceScope { scope }),
             _ => None,
         }

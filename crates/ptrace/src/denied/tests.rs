@@ -47,9 +47,13 @@ fn each_rule_is_named() {
     assert_eq!(with(|_| {}), Rule::Unknown);
     let (ours, theirs) = (1000, 0);
     assert_eq!(
-        with(|f| f.theirs.uids = [1000, 0, 0, 0]),
+        with(|f| f.theirs.uids = [0; 4]),
         Rule::OtherUser { ours, theirs }
     );
+    // A set-user-ID program, of whomever.
+    for uids in [[1000, 0, 0, 0], [7, 1000, 1000, 1000]] {
+        assert_eq!(with(|f| f.theirs.uids = uids), Rule::NotDumpable);
+    }
     let (ours, theirs) = (100, 7);
     assert_eq!(
         with(|f| f.theirs.gids = [7; 4]),
@@ -216,7 +220,7 @@ fn hints_name_what_is_missing_and_nothing_else() {
         "no_new_privs",
         "ptrace_scope",
         "as user",
-        "cap_dac_read_search",
+        "DAC_READ_SEARCH",
         "seccomp",
         "apparmor",
         "label=",
@@ -253,7 +257,7 @@ fn hints_name_what_is_missing_and_nothing_else() {
         (
             Rule::NoReadCapability { owner: 7 },
             Withheld,
-            &["as user", "cap_dac_read_search"],
+            &["as user", "DAC_READ_SEARCH"],
         ),
         (Rule::Seccomp, Withheld, &["seccomp"]),
         (Rule::HiddenTracer, Withheld, &["TracerPid"]),
