@@ -20,6 +20,7 @@ mod errors;
 mod hostile;
 mod modules;
 mod namespaces;
+mod permissions;
 mod process;
 mod run;
 mod safety;
@@ -46,6 +47,17 @@ const NOT_ROOT: Requirement = Requirement::Check(process::not_root);
 const NO_NAMESPACES: Requirement = Requirement::Check(namespaces::no_namespaces);
 const ROOT: &[Requirement] = &[NOT_ROOT];
 const NAMESPACES: &[Requirement] = &[NOT_ROOT, NO_NAMESPACES];
+const RIGHTS: &[Requirement] = &[NOT_ROOT, NO_NAMESPACES, Requirement::Program("setpriv")];
+const ROOTLESS: &[Requirement] = &[
+    NOT_ROOT,
+    Requirement::Program("setpriv"),
+    Requirement::Check(permissions::no_rootless_containers),
+];
+const YAMA: &[Requirement] = &[
+    NOT_ROOT,
+    Requirement::Program("setpriv"),
+    Requirement::Kernel(permissions::no_yama),
+];
 const NAMESPACES_AND_STRACE: &[Requirement] =
     &[NOT_ROOT, NO_NAMESPACES, Requirement::Program("strace")];
 const NAMESPACES_AND_OBJCOPY: &[Requirement] =
@@ -229,6 +241,33 @@ fn main() -> ExitCode {
         "namespaces::traced_from_outside",
         NAMESPACES_AND_STRACE,
         namespaces::traced_from_outside,
+    );
+    for case in permissions::CASES {
+        let name = format!("permissions::{}", case.name);
+        trials.for_newest_go(&name, RIGHTS, |go| permissions::missing(go, case));
+    }
+    trials.for_newest_go(
+        "permissions::rootless_container",
+        ROOTLESS,
+        permissions::rootless_container,
+    );
+    trials.for_newest_go("permissions::yama", YAMA, permissions::yama);
+    trials.for_newest_go("permissions::seccomp", RIGHTS, permissions::seccomp);
+    trials.for_newest_go(
+        "permissions::without_process_vm_readv",
+        &[],
+        permissions::without_process_vm_readv,
+    );
+    trials.for_newest_go("permissions::hidden", RIGHTS, permissions::hidden);
+    trials.for_newest_go(
+        "permissions::unreadable_executable",
+        RIGHTS,
+        permissions::unreadable_executable,
+    );
+    trials.for_newest_go(
+        "ps::tells_what_it_leaves_out",
+        RIGHTS,
+        permissions::ps_tells_what_it_leaves_out,
     );
     trials.for_each_go(
         "terminal::attach_shows_finds_and_leaves",

@@ -272,3 +272,53 @@ fn hints_name_what_is_missing_and_nothing_else() {
         assert!(!hint.contains('\n') && !denied.to_string().contains('\n'));
     }
 }
+
+/// docs/CONTAINERS.md has a table of all that is said; the tests of goinspect hold programs against it.
+#[test]
+fn the_table_in_the_documentation_is_what_is_said() {
+    use Privilege::{NoNewPrivileges, Sudo, Withheld};
+    let user = |ours| Rule::OtherUser { ours, theirs: 1000 };
+    let scope = |scope| Rule::PtraceScope { scope };
+    let confined = |module, label: &str| Rule::Confined {
+        module,
+        label: label.to_owned(),
+    };
+    let (ours, theirs) = (1000, 1001);
+    let said: Vec<String> = [
+        (user(1001), Sudo),
+        (user(1001), NoNewPrivileges),
+        (user(0), Withheld),
+        (Rule::OtherGroup { ours, theirs }, Sudo),
+        (Rule::MoreCapabilities { extra: 0x400 }, Sudo),
+        (Rule::NotDumpable, Sudo),
+        (Rule::NoCapability, Withheld),
+        (Rule::NoReadCapability { owner: 1000 }, Withheld),
+        (scope(1), Sudo),
+        (scope(2), Sudo),
+        (scope(3), Sudo),
+        (Rule::OtherUserNamespace { outside: false }, Sudo),
+        (Rule::OtherUserNamespace { outside: true }, Sudo),
+        (Rule::Seccomp, Sudo),
+        (Rule::HidePid, Sudo),
+        (Rule::HiddenTracer, Sudo),
+        (confined(Module::AppArmor, "docker-default (enforce)"), Sudo),
+        (
+            confined(Module::SeLinux, "system_u:system_r:container_t:s0:c1,c2"),
+            Sudo,
+        ),
+        (Rule::Unknown, Sudo),
+    ]
+    .into_iter()
+    .map(|(rule, privilege)| {
+        let denied = Denied { rule, privilege };
+        format!("{denied} | {} |", denied.hint())
+    })
+    .collect();
+    let documented = include_str!("../../../../docs/CONTAINERS.md")
+        .split_once("\n| what is missing |")
+        .map(|(_, table)| table.lines().skip(2))
+        .into_iter()
+        .flatten()
+        .map_while(|line| Some(line.strip_prefix("| ")?.split_once(" | ")?.1.to_owned()));
+    assert_eq!(documented.collect::<Vec<_>>(), said);
+}
