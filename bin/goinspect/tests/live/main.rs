@@ -45,8 +45,8 @@ const OBJCOPY: &[Requirement] = &[Requirement::Program("objcopy")];
 const TMUX: &[Requirement] = &[Requirement::Program("tmux")];
 const NOT_ROOT: Requirement = Requirement::Check(process::not_root);
 const NO_NAMESPACES: Requirement = Requirement::Check(namespaces::no_namespaces);
-const ROOT: &[Requirement] = &[NOT_ROOT];
-const NAMESPACES: &[Requirement] = &[NOT_ROOT, NO_NAMESPACES];
+const PIVOT_ROOT: Requirement = Requirement::Program("pivot_root");
+const NAMESPACES: &[Requirement] = &[NOT_ROOT, NO_NAMESPACES, PIVOT_ROOT];
 const RIGHTS: &[Requirement] = &[NOT_ROOT, NO_NAMESPACES, Requirement::Program("setpriv")];
 const ROOTLESS: &[Requirement] = &[
     NOT_ROOT,
@@ -58,10 +58,18 @@ const YAMA: &[Requirement] = &[
     Requirement::Program("setpriv"),
     Requirement::Kernel(permissions::no_yama),
 ];
-const NAMESPACES_AND_STRACE: &[Requirement] =
-    &[NOT_ROOT, NO_NAMESPACES, Requirement::Program("strace")];
-const NAMESPACES_AND_OBJCOPY: &[Requirement] =
-    &[NOT_ROOT, NO_NAMESPACES, Requirement::Program("objcopy")];
+const NAMESPACES_AND_STRACE: &[Requirement] = &[
+    NOT_ROOT,
+    NO_NAMESPACES,
+    PIVOT_ROOT,
+    Requirement::Program("strace"),
+];
+const NAMESPACES_AND_OBJCOPY: &[Requirement] = &[
+    NOT_ROOT,
+    NO_NAMESPACES,
+    PIVOT_ROOT,
+    Requirement::Program("objcopy"),
+];
 
 /// `strip` comes with the C compiler, too.
 const CORE_FILES_AND_STRIP: &[Requirement] = &[CORE_FILES, Requirement::Program("strip")];
@@ -206,7 +214,6 @@ fn main() -> ExitCode {
         STRACE,
         errors::traced_by_another,
     );
-    trials.for_each_go("errors::not_permitted", ROOT, errors::not_permitted);
     trials.for_each_go(
         "namespaces::seen_from_the_host",
         NAMESPACES,
