@@ -1,6 +1,5 @@
 //! Errors that people can act on: exit codes and words.
 
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
 use fixtures::trials::Failed;
