@@ -196,9 +196,12 @@ fn load(process: &Process, exe: &File, options: &Options) -> Result<(Chosen, Arc
         open_path: &|path| open_as_seen_by(process, path),
     };
     let path = options.exe.as_deref().unwrap_or(process.exe_path());
-    let entry = Some(process.entry_address()?);
+    let entry = process.entry_address();
     let (module, debug_file) = (options.module.as_deref(), options.debug_file.as_deref());
-    let chosen = mapped.choose((exe, path), entry, module, debug_file)?;
+    let known = entry.as_ref().ok().copied();
+    let chosen = mapped.choose((exe, path), known, module, debug_file)?;
+    // Not before: that of a 32-bit program is not understood, which is better said of the program.
+    entry?;
     let runtime = load_runtime(process, &chosen)?;
     Ok((chosen, runtime))
 }
