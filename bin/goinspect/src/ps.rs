@@ -11,19 +11,35 @@ use crate::tell;
 
 /// Lists the Go processes. None of them is stopped.
 pub fn run(common: &Common) -> Result<(), Failure> {
-    let processes = sampler::go_processes()?;
-    written(write(&processes, io::stdout().lock()), "stdout")?;
-    for process in &processes {
-        if let (true, Err(why)) = (common.verbose, &process.goroutines) {
-            tell(format_args!(
-                "{}: goroutines not counted: {}",
-                process.pid,
-                Escaped(why)
-            ));
+    let found = sampler::go_processes()?;
+    let processes = &found.processes;
+    written(write(processes, io::stdout().lock()), "stdout")?;
+    let not_counted = processes.iter().filter_map(|process| {
+        let why = process.goroutines.as_ref().err()?;
+        Some(format!("{}: goroutines not counted: {why}", process.pid))
+    });
+    if common.verbose {
+        for line in not_counted.chain(found.unknown.iter().map(ToString::to_string)) {
+            tell(Escaped(&line));
         }
     }
+    let unknown = found.unknown.len();
     if processes.is_empty() {
-        tell("no Go process was found among those whose executable may be read");
+        tell("no Go process was found");
+    }
+    if unknown > 0 {
+        let more = if common.verbose { "" } else { " (-v says why)" };
+        let what = if unknown == 1 { "process" } else { "processes" };
+        tell(format_args!(
+            "{unknown} {what} could not be looked at, Go program or not{more}"
+        ));
+    }
+    if found.hidden {
+        tell("there may be more: /proc is mounted with hidepid");
+    }
+    let incomplete = unknown > 0 || found.hidden || processes.iter().any(|p| p.goroutines.is_err());
+    if let (true, Some(hint)) = (incomplete, &found.hint) {
+        tell(format_args!("hint: {hint}"));
     }
     Ok(())
 }

@@ -1,18 +1,32 @@
-//! Which of the kernel's many rules forbids to trace a process.
+//! Which of the kernel's many rules forbids to trace a process, and what would lift it.
 //!
-//! The kernel says `EPERM` and no more. What follows goes through its checks in the order in
-//! which it makes them (`__ptrace_may_access` in `kernel/ptrace.c`, ptrace(2)).
+//! The kernel says `EPERM` and no more. What follows asks for the facts that it decides by, and
+//! goes through its checks in the order in which it makes them (`__ptrace_may_access` in
+//! `kernel/ptrace.c`, ptrace(2)), so that one rule is named and not a list of guesses.
 
-use nix::errno::Errno;
+mod facts;
 
-use crate::proc::{ProcDir, Status};
+use std::fmt;
+
+pub(crate) use facts::{Refused, diagnose, is_privileged, privilege};
 
 /// Why tracing a process is not allowed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Denied {
+    /// The rule that forbids it.
+    pub rule: Rule,
+    /// How goinspect could get the capability that lifts most of them.
+    privilege: Privilege,
+}
+
+/// A rule that forbids to trace a process.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Denied {
+pub enum Rule {
     /// It belongs to another user.
-    #[error("it belongs to user {theirs}, and goinspect runs as user {ours}")]
+    #[error(
+        "it belongs to user {theirs}, and goinspect runs as user {ours} without CAP_SYS_PTRACE"
+    )]
     OtherUser {
         /// goinspect's user ID.
         ours: u32,
@@ -37,21 +51,72 @@ pub enum Denied {
     /// asked for it itself (`PR_SET_DUMPABLE`).
     #[error("it is protected: not dumpable (a set-user-ID program, or by its own wish)")]
     NotDumpable,
+    /// goinspect is root without root's capabilities. Of what these would lift, all that can be
+    /// seen is in order: what is left is that the process is not dumpable.
+    #[error("goinspect runs as root, but without the capability CAP_SYS_PTRACE")]
+    NoCapability,
+    /// `CAP_SYS_PTRACE` alone (`setcap` on goinspect): files in `/proc/PID` are the user's own.
+    #[error(
+        "its files in /proc belong to user {owner}, and goinspect lacks the capability \
+         CAP_DAC_READ_SEARCH"
+    )]
+    NoReadCapability {
+        /// Whose the files are.
+        owner: u32,
+    },
     /// The Yama security module restricts ptrace on this machine.
     #[error("kernel.yama.ptrace_scope is {scope}: {}", scope_meaning(*.scope))]
     PtraceScope {
         /// The setting, 1 to 3.
         scope: u8,
     },
-    /// goinspect's `CAP_SYS_PTRACE` does not count in the user namespace of the process.
-    #[error("it is in another user namespace, where goinspect's CAP_SYS_PTRACE does not count")]
-    OtherUserNamespace,
+    /// goinspect has no rights in the user namespace of the process.
+    #[error("it is in another user namespace, and goinspect has no CAP_SYS_PTRACE there")]
+    OtherUserNamespace {
+        /// Whether goinspect itself is outside of all of them.
+        outside: bool,
+    },
     /// A system call filter of the container that goinspect runs in.
-    #[error("a seccomp filter that goinspect runs under seems to forbid it")]
+    #[error("a system call filter (seccomp) that goinspect runs under forbids ptrace")]
     Seccomp,
+    /// `/proc` is mounted so that the processes of others are closed (`hidepid=noaccess`).
+    #[error("/proc is mounted with hidepid, and goinspect lacks the capability CAP_SYS_PTRACE")]
+    HidePid,
+    /// Someone else traces it, and is not to be seen in goinspect's PID namespace.
+    #[error(
+        "it seems to be traced already, by a process outside of the PID namespace that \
+         goinspect is in"
+    )]
+    HiddenTracer,
+    /// goinspect is confined by a security module, and none of the above forbids it.
+    #[error("goinspect is confined by {module} ({label}), and no other rule forbids it")]
+    Confined {
+        /// Which.
+        module: Module,
+        /// The profile or the context that goinspect runs in.
+        label: String,
+    },
     /// None of the above.
-    #[error("the kernel does not say why; a security module (AppArmor, SELinux) may forbid it")]
+    #[error("no rule that goinspect knows forbids it: a security module may")]
     Unknown,
+}
+
+/// A security module of the kernel that tells whom it confines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Module {
+    /// AppArmor.
+    AppArmor,
+    /// SELinux.
+    SeLinux,
+}
+
+impl fmt::Display for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Module::AppArmor => "AppArmor",
+            Module::SeLinux => "SELinux",
+        })
+    }
 }
 
 fn scope_meaning(scope: u8) -> &'static str {
@@ -62,195 +127,110 @@ fn scope_meaning(scope: u8) -> &'static str {
     }
 }
 
+/// How goinspect could get `CAP_SYS_PTRACE`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Privilege {
+    /// As an ordinary user does.
+    Sudo,
+    /// Not by a program that it could start: `no_new_privs`.
+    NoNewPrivileges,
+    /// It is kept even from root where goinspect runs, as in most containers.
+    Withheld,
+}
+
+impl Privilege {
+    /// What to do to get it.
+    pub(crate) fn hint(self) -> String {
+        format!("run goinspect {}", self.how())
+    }
+
+    fn how(self) -> &'static str {
+        match self {
+            Privilege::Sudo => "as root (sudo)",
+            Privilege::NoNewPrivileges => {
+                "as root from the start (where no_new_privs is set, sudo does not work)"
+            }
+            Privilege::Withheld => {
+                "with the capability SYS_PTRACE, which is withheld where it runs now (docker run \
+                 --cap-add=SYS_PTRACE, kubectl debug --profile=general)"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rule.fmt(f)
+    }
+}
+
 impl Denied {
+    /// For a directory `/proc/PID` that is closed, though all others of `/proc` are open.
+    pub(crate) fn hidepid() -> Denied {
+        Denied {
+            rule: Rule::HidePid,
+            privilege: privilege(),
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> String {
-        const CONTAINER: &str = "in a container, add the capability SYS_PTRACE";
-        match self {
-            Denied::OtherUser { theirs, .. } => {
-                format!("run goinspect as root (sudo) or as user {theirs}; {CONTAINER}")
+        let privilege = self.privilege.hint();
+        match &self.rule {
+            Rule::OtherUser { theirs, .. } => {
+                format!(
+                    "run goinspect as user {theirs}, or {}",
+                    self.privilege.how()
+                )
             }
-            Denied::OtherGroup { .. } | Denied::MoreCapabilities { .. } | Denied::NotDumpable => {
-                format!("run goinspect as root (sudo) or with CAP_SYS_PTRACE; {CONTAINER}")
-            }
-            Denied::PtraceScope { scope: 1 } => format!(
-                "run goinspect as root (sudo) or with CAP_SYS_PTRACE; {CONTAINER}; or allow it \
-                 to every user: sudo sysctl kernel.yama.ptrace_scope=0"
+            Rule::PtraceScope { scope: 1 } => format!(
+                "{privilege}; or allow it to every user, on the host if this is a container: \
+                 sudo sysctl kernel.yama.ptrace_scope=0"
             ),
-            Denied::PtraceScope { scope: 2 } => {
-                format!("run goinspect as root (sudo) or with CAP_SYS_PTRACE; {CONTAINER}")
-            }
-            Denied::PtraceScope { .. } => {
-                "set kernel.yama.ptrace_scope to a lower value in /etc/sysctl.d and reboot; \
-                 or take a core dump of the process and read that"
+            Rule::PtraceScope { scope: 3.. } => {
+                "set kernel.yama.ptrace_scope to a lower value in /etc/sysctl.d of the host and \
+                 reboot; or take a core dump of the process and read that"
                     .to_owned()
             }
-            Denied::OtherUserNamespace => {
-                "run goinspect as root of the host, or inside the container of the process"
-                    .to_owned()
+            Rule::OtherGroup { .. }
+            | Rule::MoreCapabilities { .. }
+            | Rule::NotDumpable
+            | Rule::NoCapability
+            | Rule::HidePid
+            | Rule::PtraceScope { .. }
+            | Rule::OtherUserNamespace { outside: true } => privilege,
+            Rule::OtherUserNamespace { outside: false } => {
+                "run goinspect on the host, or inside the container of the process".to_owned()
             }
-            Denied::Seccomp => format!("{CONTAINER}, or run goinspect on the host"),
-            Denied::Unknown => "look for a refusal in the audit log or the kernel log (dmesg); \
-                 try as root of the host"
+            Rule::NoReadCapability { owner } => format!(
+                "run goinspect as user {owner}, or with that capability, too (docker run \
+                 --cap-add=DAC_READ_SEARCH, setcap cap_sys_ptrace,cap_dac_read_search=ep)"
+            ),
+            Rule::Seccomp => "start the container of goinspect with --security-opt \
+                 seccomp=unconfined (Kubernetes: seccompProfile: {type: Unconfined}), or run \
+                 goinspect on the host"
                 .to_owned(),
-        }
-    }
-}
-
-/// Finds the reason, after the kernel has refused.
-pub(crate) fn diagnose(process: &ProcDir) -> Denied {
-    gather(process).map_or(Denied::Unknown, |facts| facts.reason())
-}
-
-/// `CAP_SYS_PTRACE` of `include/uapi/linux/capability.h`.
-const CAP_SYS_PTRACE: u64 = 1 << 19;
-
-/// All that the kernel decides by, as far as it can be seen from outside.
-struct Facts {
-    ours: Status,
-    theirs: Status,
-    /// The owner of the files in `/proc/PID` (not of the directory, which is always the
-    /// process's user): root instead of the process's user if it is not dumpable.
-    owner: u32,
-    /// `kernel.yama.ptrace_scope`, where there is such a thing.
-    scope: Option<u8>,
-    same_user_namespace: bool,
-}
-
-fn gather(process: &ProcDir) -> Result<Facts, Errno> {
-    let own = ProcDir::own()?;
-    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    let same_user_namespace = match (own.link("ns/user"), process.link("ns/user")) {
-        (Ok(ours), Ok(theirs)) => ours == theirs,
-        // The link is as protected as the process; the mapping of its user IDs is not.
-        _ => own.read("uid_map").ok() == process.read("uid_map").ok(),
-    };
-    Ok(Facts {
-        ours: own.status(None)?,
-        theirs: process.status(None)?,
-        owner: process.metadata("mem")?.st_uid,
-        scope,
-        same_user_namespace,
-    })
-}
-
-impl Facts {
-    fn reason(&self) -> Denied {
-        if let Some(scope @ 3..) = self.scope {
-            return Denied::PtraceScope { scope };
-        }
-        if self.ours.cap_effective & CAP_SYS_PTRACE == 0 {
-            if let Some(reason) = self.unprivileged() {
-                return reason;
+            Rule::HiddenTracer => "a process can have but one tracer: on the host, the line \
+                 TracerPid of its /proc/PID/status names it"
+                .to_owned(),
+            Rule::Confined {
+                module: Module::AppArmor,
+                ..
+            } => "start the container of goinspect with --security-opt apparmor=unconfined, or \
+                 run goinspect on the host"
+                .to_owned(),
+            Rule::Confined {
+                module: Module::SeLinux,
+                ..
+            } => "start the container of goinspect with --security-opt label=disable, or run \
+                 goinspect on the host"
+                .to_owned(),
+            Rule::Unknown => {
+                "look for the refusal in the audit log or the kernel log (dmesg)".to_owned()
             }
-        } else if !self.same_user_namespace {
-            return Denied::OtherUserNamespace;
-        }
-        match self.ours.seccomp {
-            0 => Denied::Unknown,
-            _ => Denied::Seccomp,
-        }
-    }
-
-    /// What stands in the way of those without `CAP_SYS_PTRACE`.
-    fn unprivileged(&self) -> Option<Denied> {
-        let [ours, ..] = self.ours.uids;
-        let [real, theirs, saved, _] = self.theirs.uids;
-        if [real, theirs, saved] != [ours; 3] {
-            return Some(Denied::OtherUser { ours, theirs });
-        }
-        let [ours, ..] = self.ours.gids;
-        let [real, theirs, saved, _] = self.theirs.gids;
-        if [real, theirs, saved] != [ours; 3] {
-            return Some(Denied::OtherGroup { ours, theirs });
-        }
-        let [_, effective, ..] = self.theirs.uids;
-        let extra = self.theirs.cap_permitted & !self.ours.cap_permitted;
-        match self.scope {
-            _ if extra != 0 => Some(Denied::MoreCapabilities { extra }),
-            _ if self.owner != effective => Some(Denied::NotDumpable),
-            Some(scope @ 1..) => Some(Denied::PtraceScope { scope }),
-            _ => None,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// User 1000 wants to trace a process of user 1000, and nothing forbids it.
-    fn facts() -> Facts {
-        let user = Status {
-            uids: [1000; 4],
-            gids: [100; 4],
-            ..Status::default()
-        };
-        Facts {
-            ours: user.clone(),
-            theirs: user,
-            owner: 1000,
-            scope: None,
-            same_user_namespace: true,
-        }
-    }
-
-    #[test]
-    fn each_rule_is_named() {
-        assert_eq!(facts().reason(), Denied::Unknown);
-
-        let mut f = facts();
-        f.theirs.uids = [1000, 0, 0, 0];
-        let (ours, theirs) = (1000, 0);
-        assert_eq!(f.reason(), Denied::OtherUser { ours, theirs });
-
-        let mut f = facts();
-        f.theirs.gids = [7; 4];
-        let (ours, theirs) = (100, 7);
-        assert_eq!(f.reason(), Denied::OtherGroup { ours, theirs });
-
-        let mut f = facts();
-        f.theirs.cap_permitted = 0x400;
-        f.owner = 0;
-        assert_eq!(f.reason(), Denied::MoreCapabilities { extra: 0x400 });
-
-        let mut f = facts();
-        f.owner = 0;
-        assert_eq!(f.reason(), Denied::NotDumpable);
-
-        let mut f = facts();
-        f.ours.seccomp = 2;
-        assert_eq!(f.reason(), Denied::Seccomp);
-        f.scope = Some(0);
-        assert_eq!(f.reason(), Denied::Seccomp);
-        f.scope = Some(1);
-        assert_eq!(f.reason(), Denied::PtraceScope { scope: 1 });
-    }
-
-    #[test]
-    fn the_capability_lifts_all_but_two() {
-        let mut f = facts();
-        f.ours.cap_effective = CAP_SYS_PTRACE;
-        f.theirs.uids = [0; 4];
-        f.scope = Some(2);
-        assert_eq!(f.reason(), Denied::Unknown);
-        f.same_user_namespace = false;
-        assert_eq!(f.reason(), Denied::OtherUserNamespace);
-        f.scope = Some(3);
-        assert_eq!(f.reason(), Denied::PtraceScope { scope: 3 });
-    }
-
-    #[test]
-    fn every_reason_is_one_line() {
-        for reason in [
-            Denied::PtraceScope { scope: 1 },
-            Denied::MoreCapabilities { extra: 0x400 },
-            Denied::Unknown,
-        ] {
-            assert!(!reason.to_string().contains('\n'));
-            assert!(!reason.hint().contains('\n'));
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::io;
 use model::{Pid, Tid};
 use nix::errno::Errno;
 
-use crate::Denied;
+use crate::denied::{Denied, privilege};
 
 /// Why a process could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,18 @@ pub enum OpenError {
         /// Its ID.
         pid: Pid,
     },
+    /// It is there, but `/proc` does not show it (`hidepid=invisible`).
+    #[error("process {pid} is hidden from goinspect: /proc is mounted with hidepid")]
+    Hidden {
+        /// Its ID.
+        pid: Pid,
+    },
+    /// No `/proc` is mounted.
+    #[error("there is no /proc here")]
+    NoProc,
+    /// `/proc` numbers processes otherwise than ptrace does here.
+    #[error("the /proc that is mounted here is not that of goinspect's own PID namespace")]
+    ForeignProc,
     /// It may not be traced.
     #[error("process {pid} may not be traced: {reason}")]
     Denied {
@@ -60,6 +72,14 @@ pub enum OpenError {
         pid: Pid,
         /// The rule that forbids it.
         reason: Denied,
+    },
+    /// The process itself may be read, but not the file that it runs.
+    #[error("the executable of process {pid} may not be read: {}", .source.desc())]
+    ExeDenied {
+        /// Its ID.
+        pid: Pid,
+        /// What the kernel said.
+        source: Errno,
     },
     /// Something of `/proc/PID` could not be read.
     #[error("cannot read /proc/{pid}/{file}: {}", .source.desc())]
@@ -78,7 +98,17 @@ impl OpenError {
     pub fn hint(&self) -> Option<String> {
         match self {
             OpenError::IsThread { process, .. } => Some(format!("use {process}")),
+            OpenError::Hidden { .. } => Some(privilege().hint()),
+            OpenError::NoProc => Some("mount it: mount -t proc proc /proc".to_owned()),
+            OpenError::ForeignProc => Some(
+                "enter the mount namespace, too (nsenter --mount), or mount a /proc of its own \
+                 (unshare --mount-proc)"
+                    .to_owned(),
+            ),
             OpenError::Denied { reason, .. } => Some(reason.hint()),
+            OpenError::ExeDenied { .. } => {
+                Some("name a copy that goinspect may read with --exe".to_owned())
+            }
             _ => None,
         }
     }

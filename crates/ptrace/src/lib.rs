@@ -47,11 +47,11 @@ mod stopped;
 mod sys;
 mod tracees;
 
-pub use denied::Denied;
+pub use denied::{Denied, Module, Rule};
 pub use error::{OpenError, StopError};
 pub use files::OpenFiles;
 pub use job_control::hold_off_job_control;
-pub use list::{ProcessInfo, processes};
+pub use list::{ProcessInfo, are_processes_hidden, how_to_see_more, processes};
 pub use maps::{MappedFile, Maps};
 pub use process::{Presence, Process};
 pub use stopped::{Pause, StopLimits, Stopped};

@@ -14,6 +14,9 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstatat};
+use nix::unistd::getpid;
+
+use crate::OpenError;
 
 /// An open `/proc/PID`.
 pub(crate) struct ProcDir(OwnedFd);
@@ -27,6 +30,17 @@ impl ProcDir {
     /// That of goinspect itself.
     pub(crate) fn own() -> Result<ProcDir, Errno> {
         Self::open_path("/proc/self")
+    }
+
+    /// Whether `/proc` is there and numbers processes as ptrace does here. After `unshare --pid` or
+    /// `nsenter --pid` alone it is still that of another PID namespace, where the same number is
+    /// another process.
+    pub(crate) fn check_own() -> Result<(), OpenError> {
+        match Self::own().and_then(|own| own.status(None)) {
+            Ok(own) if own.ns_pids.len() <= 1 && own.tgid == getpid().as_raw() => Ok(()),
+            Err(_) if std::fs::symlink_metadata("/proc/self").is_err() => Err(OpenError::NoProc),
+            _ => Err(OpenError::ForeignProc),
+        }
     }
 
     fn open_path(path: &str) -> Result<ProcDir, Errno> {
@@ -154,13 +168,15 @@ pub(crate) struct Status {
     pub(crate) uids: [u32; 4],
     /// Real, effective, saved, file system.
     pub(crate) gids: [u32; 4],
-    /// Its ID in its innermost PID namespace.
-    pub(crate) ns_pid: Option<i32>,
+    /// Its ID in each PID namespace, from that of this `/proc` to its innermost.
+    pub(crate) ns_pids: Vec<i32>,
     pub(crate) threads: u32,
     pub(crate) cap_permitted: u64,
     pub(crate) cap_effective: u64,
-    /// 0 none, 1 strict, 2 filtered.
-    pub(crate) seccomp: u32,
+    /// The most that `execve` can ever give it.
+    pub(crate) cap_bounding: u64,
+    /// Whether `execve` gives it nothing more, `sudo` included.
+    pub(crate) no_new_privs: bool,
 }
 
 impl Status {
@@ -175,11 +191,12 @@ impl Status {
                 "TracerPid" => status.tracer = value.parse().unwrap_or_default(),
                 "Uid" => status.uids = four(value),
                 "Gid" => status.gids = four(value),
-                "NSpid" => status.ns_pid = last(value),
+                "NSpid" => status.ns_pids = numbers(value).collect(),
                 "Threads" => status.threads = value.parse().unwrap_or_default(),
                 "CapPrm" => status.cap_permitted = hex(value),
                 "CapEff" => status.cap_effective = hex(value),
-                "Seccomp" => status.seccomp = value.parse().unwrap_or_default(),
+                "CapBnd" => status.cap_bounding = hex(value),
+                "NoNewPrivs" => status.no_new_privs = value == "1",
                 _ => {}
             }
         }
@@ -189,14 +206,16 @@ impl Status {
 
 fn four(value: &str) -> [u32; 4] {
     let mut ids = [0; 4];
-    for (id, text) in ids.iter_mut().zip(value.split_ascii_whitespace()) {
-        *id = text.parse().unwrap_or_default();
+    for (id, number) in ids.iter_mut().zip(numbers(value)) {
+        *id = number;
     }
     ids
 }
 
-fn last(value: &str) -> Option<i32> {
-    value.split_ascii_whitespace().next_back()?.parse().ok()
+fn numbers<N: std::str::FromStr + Default>(value: &str) -> impl Iterator<Item = N> {
+    value
+        .split_ascii_whitespace()
+        .map(|number| number.parse().unwrap_or_default())
 }
 
 fn hex(value: &str) -> u64 {
@@ -231,13 +250,15 @@ mod tests {
     fn status_lines_are_found_by_name() {
         let status = Status::parse(
             b"Name:\tx y\nTgid:\t7\nTracerPid:\t3\nUid:\t1\t2\t3\t4\nNSpid:\t7\t1\n\
-              Threads:\t9\nCapPrm:\t0000000000080000\nSeccomp:\t2\nnonsense\n",
+              Threads:\t9\nCapPrm:\t0000000000080000\nCapBnd:\t1\nNoNewPrivs:\t1\n\
+              nonsense\n",
         );
         assert_eq!(status.name, "x y");
         assert_eq!((status.tgid, status.tracer, status.threads), (7, 3, 9));
         assert_eq!(status.uids, [1, 2, 3, 4]);
-        assert_eq!(status.ns_pid, Some(1));
-        assert_eq!((status.cap_permitted, status.seccomp), (0x80000, 2));
+        assert_eq!(status.ns_pids, [7, 1]);
+        assert_eq!((status.cap_permitted, status.cap_bounding), (0x80000, 1));
+        assert!(status.no_new_privs);
     }
 
     #[test]

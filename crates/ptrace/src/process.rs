@@ -11,10 +11,11 @@ use model::{Addr, Pid, Tid};
 use nix::errno::Errno;
 use target::{Mapping, ReadError, ReadMemory, Want};
 
+use crate::denied::{self, Denied, Refused};
 use crate::maps::Maps;
 use crate::memory::Memory;
 use crate::proc::{ProcDir, Stat, auxv_entry};
-use crate::{OpenError, StopError, StopLimits, Stopped, clock, denied, sys};
+use crate::{OpenError, StopError, StopLimits, Stopped, clock, sys};
 
 /// A process that has been opened. It runs, and is not traced.
 ///
@@ -61,15 +62,12 @@ impl Process {
         if pid.0 == nix::unistd::getpid().as_raw() {
             return Err(OpenError::Itself { pid });
         }
-        let dir = ProcDir::open(pid).map_err(|source| match source {
-            Errno::ENOENT | Errno::ESRCH => OpenError::NoSuchProcess { pid },
-            source => OpenError::Proc {
-                pid,
-                file: "",
-                source,
-            },
-        })?;
-        Opening { pid, dir }.finish()
+        ProcDir::check_own()?;
+        Opening {
+            pid,
+            dir: open_dir(pid)?,
+        }
+        .finish()
     }
 
     /// Its ID.
@@ -87,10 +85,22 @@ impl Process {
     /// a file system that only the process sees.
     pub fn open_exe(&self) -> Result<File, OpenError> {
         let name = format!("{}exe", self.inner.prefix);
-        self.inner
-            .dir
-            .file(&name)
-            .map_err(|e| opening_failed(self.pid(), &self.inner.dir, "exe", e))
+        self.inner.dir.file(&name).map_err(|e| match e {
+            // Its memory could be opened, so this is a matter of the file's own permissions.
+            source @ (Errno::EACCES | Errno::EPERM) => OpenError::ExeDenied {
+                pid: self.pid(),
+                source,
+            },
+            e => opening_failed(self.pid(), &self.inner.dir, "exe", e),
+        })
+    }
+
+    /// Opens a regular file for reading that lies at `path` as the process sees it, in its own
+    /// root directory and mount namespace.
+    pub fn open_in_root(&self, path: &Path) -> Option<File> {
+        let below = path.strip_prefix("/").ok()?;
+        let name = Path::new(&self.inner.prefix).join("root").join(below);
+        self.inner.dir.regular_file(name.as_os_str()).ok()
     }
 
     /// What files are mapped where, now: it runs.
@@ -276,11 +286,39 @@ impl Opening {
     }
 }
 
-fn opening_failed(pid: Pid, dir: &ProcDir, file: &'static str, source: Errno) -> OpenError {
+/// `/proc/PID` of a process.
+pub(crate) fn open_dir(pid: Pid) -> Result<ProcDir, OpenError> {
+    ProcDir::open(pid).map_err(|source| match source {
+        Errno::ENOENT | Errno::ESRCH => {
+            // Anybody may ask for the process group of anything that exists.
+            let raw = nix::unistd::Pid::from_raw(pid.0);
+            match nix::unistd::getpgid(Some(raw)) {
+                Ok(_) if ProcDir::open(pid).is_err() => OpenError::Hidden { pid },
+                _ => OpenError::NoSuchProcess { pid },
+            }
+        }
+        Errno::EACCES | Errno::EPERM => OpenError::Denied {
+            pid,
+            reason: Denied::hidepid(),
+        },
+        source => OpenError::Proc {
+            pid,
+            file: "",
+            source,
+        },
+    })
+}
+
+pub(crate) fn opening_failed(
+    pid: Pid,
+    dir: &ProcDir,
+    file: &'static str,
+    source: Errno,
+) -> OpenError {
     match source {
         Errno::EACCES | Errno::EPERM => OpenError::Denied {
             pid,
-            reason: denied::diagnose(dir),
+            reason: denied::diagnose(dir, Refused::File),
         },
         // `ENOENT`: the executable of a process that has given back its memory.
         Errno::ESRCH | Errno::ENOENT => OpenError::Exited { pid },

@@ -36,10 +36,11 @@ use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
 use target::{Registers, Thread};
 
+use crate::denied::{self, Refused};
 use crate::proc::{ProcDir, Stat, TaskDir};
 use crate::process::Inner;
 use crate::sys::{self, Look};
-use crate::{StopError, StopLimits, denied};
+use crate::{StopError, StopLimits};
 
 /// The threads of a process that this very thread traces. They are let go when it is dropped.
 pub(crate) struct Tracees<'p> {
@@ -199,7 +200,8 @@ impl<'p> Tracees<'p> {
             return tid;
         }
         let status = self.process.dir.status(Some(tid));
-        status.ok().and_then(|s| s.ns_pid).map_or(tid, Tid)
+        let innermost = status.ok().and_then(|s| s.ns_pids.last().copied());
+        innermost.map_or(tid, Tid)
     }
 
     fn seize(&mut self, tid: Tid) -> Result<State, StopError> {
@@ -243,7 +245,7 @@ impl<'p> Tracees<'p> {
             .values()
             .all(|t| matches!(t.state, State::Ended))
         {
-            let reason = denied::diagnose(dir);
+            let reason = denied::diagnose(dir, Refused::Ptrace);
             return Err(StopError::Denied { pid, reason });
         }
         self.diagnostics.push(format!(

@@ -243,7 +243,7 @@ fn holes() {
 fn open(pid: i32) {
     match ptrace::Process::open(model::Pid(pid)) {
         Ok(_) => println!("no reason"),
-        Err(ptrace::OpenError::Denied { reason, .. }) => println!("{reason:?}"),
+        Err(ptrace::OpenError::Denied { reason, .. }) => println!("{:?}", reason.rule),
         Err(other) => println!("{other}"),
     }
 }

@@ -10,7 +10,7 @@
 mod support;
 
 use model::Pid;
-use ptrace::{Denied, OpenError, Process, StopError, StopLimits, processes};
+use ptrace::{OpenError, Process, ProcessInfo, Rule, StopError, StopLimits, processes};
 use support::{Program, eventually, is_root};
 
 fn refused(pid: Pid) -> OpenError {
@@ -65,6 +65,7 @@ fn a_kernel_thread() {
     if std::fs::read_to_string("/proc/2/comm").is_ok_and(|name| name == "kthreadd\n") {
         let error = refused(Pid(2));
         assert!(matches!(error, OpenError::KernelThread { .. }), "{error}");
+        assert!(ProcessInfo::of(Pid(2)).unwrap().is_none());
     }
 }
 
@@ -97,7 +98,7 @@ fn already_traced() {
     program.expect_running(2);
 }
 
-/// `Denied` as an unprivileged user sees it: opens the process in a child of its own.
+/// The `Rule` as an unprivileged user sees it: opens the process in a child of its own.
 fn denied_to(uid: u32, pid: Pid) -> String {
     let mut program = Program::start_unready(&["as", &uid.to_string(), "open", &pid.to_string()]);
     program.line()
@@ -111,7 +112,7 @@ fn another_user() {
     let program = Program::start(&["threads", "0"]);
     let (ours, theirs) = (65534, 0);
     let line = denied_to(ours, program.pid());
-    assert_eq!(line, format!("{:?}", Denied::OtherUser { ours, theirs }));
+    assert_eq!(line, format!("{:?}", Rule::OtherUser { ours, theirs }));
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn not_dumpable() {
     let program = Program::start(&["as", "65534", "undumpable"]);
     assert_eq!(
         denied_to(65534, program.pid()),
-        format!("{:?}", Denied::NotDumpable)
+        format!("{:?}", Rule::NotDumpable)
     );
     // root may.
     drop(program.open().stop(&StopLimits::default()).unwrap());
@@ -132,11 +133,12 @@ fn not_dumpable() {
 fn processes_are_listed() {
     let program = Program::start(&["threads", "3"]);
     let list = processes().unwrap();
-    let found = list.iter().find(|p| p.pid == program.pid()).unwrap();
+    assert!(list.contains(&program.pid()));
+    let found = ProcessInfo::of(program.pid()).unwrap().unwrap();
     assert_eq!(found.threads, 4);
     assert_eq!(found.name, "ptrace-test-pro");
     assert_eq!(found.uid, nix::unistd::geteuid().as_raw());
     assert!(found.exe.ends_with("ptrace-test-program"));
     let own = Pid(std::process::id().try_into().unwrap());
-    assert!(list.iter().all(|p| p.pid != own && p.pid != Pid(2)));
+    assert!(!list.contains(&own));
 }

@@ -41,6 +41,7 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
     let mapped = Mapped {
         mappings: mappings(&core),
         open: &open,
+        open_path: &|path| File::open(path).ok(),
     };
     let entry = || Ok(core.entry_address());
     let (module, debug_file) = (options.module.as_deref(), options.debug_file.as_deref());

@@ -73,9 +73,13 @@ impl Error {
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Error {
         let kind = match &error {
-            OpenError::NoSuchProcess { .. } | OpenError::Zombie { .. } => ErrorKind::NotFound,
+            OpenError::NoSuchProcess { .. }
+            | OpenError::Zombie { .. }
+            | OpenError::Hidden { .. }
+            | OpenError::NoProc
+            | OpenError::ForeignProc => ErrorKind::NotFound,
             OpenError::KernelThread { .. } => ErrorKind::NotSupported,
-            OpenError::Denied { .. } => ErrorKind::NotPermitted,
+            OpenError::Denied { .. } | OpenError::ExeDenied { .. } => ErrorKind::NotPermitted,
             OpenError::Exited { .. } => ErrorKind::Gone,
             OpenError::IsThread { .. } | OpenError::Itself { .. } => ErrorKind::NotFound,
             _ => ErrorKind::Internal,

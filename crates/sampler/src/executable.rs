@@ -9,13 +9,19 @@ use std::path::{Path, PathBuf};
 
 use gobinary::GoBinary;
 use goruntime::Runtime;
+use ptrace::Process;
 
 use crate::error::{Error, ErrorKind};
 
 /// Opens an executable that lies at `path`. Where it was stripped, its debug information is
-/// taken from `debug_file`, or looked for in the places where debuggers look; nothing is
-/// fetched over a network.
-pub(crate) fn open(file: File, path: &Path, debug_file: Option<&Path>) -> Result<GoBinary, Error> {
+/// taken from `debug_file`, or looked for in the places where debuggers look, which `open`
+/// opens; nothing is fetched over a network.
+pub(crate) fn open(
+    file: File,
+    path: &Path,
+    debug_file: Option<&Path>,
+    open: &dyn Fn(&Path) -> Option<File>,
+) -> Result<GoBinary, Error> {
     let mut binary = Runtime::open_binary(file)?;
     if let Some(debug_file) = debug_file {
         let subject = |error: Error| error.on(format!("debug file {}", debug_file.display()));
@@ -25,11 +31,17 @@ pub(crate) fn open(file: File, path: &Path, debug_file: Option<&Path>) -> Result
     } else if binary.is_stripped() {
         // The first that is the right one; what is wrong with others is of no interest.
         let _ = places(&binary, path).into_iter().find(|place| {
-            File::open(place)
-                .is_ok_and(|file| Runtime::use_debug_file(&mut binary, file, false).is_ok())
+            open(place)
+                .is_some_and(|file| Runtime::use_debug_file(&mut binary, file, false).is_ok())
         });
     }
     Ok(binary)
+}
+
+/// Opens a file where a process sees it, in its container, or else where goinspect sees it.
+pub(crate) fn open_as_seen_by(process: &Process, path: &Path) -> Option<File> {
+    let here = || File::open(path).ok();
+    process.open_in_root(path).or_else(here)
 }
 
 /// Where a debug file may be, in the order in which gdb looks (`info "(gdb)Separate Debug Files"`),

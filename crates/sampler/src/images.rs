@@ -20,6 +20,8 @@ use crate::executable;
 pub(crate) struct Mapped<'a> {
     pub mappings: Vec<Mapping>,
     pub open: &'a dyn Fn(&Mapping) -> Option<File>,
+    /// The same for other files, by their paths.
+    pub open_path: &'a dyn Fn(&Path) -> Option<File>,
 }
 
 /// The Go code that is looked at.
@@ -50,7 +52,12 @@ impl Mapped<'_> {
         );
         let wanted = |path: &Path| module.is_none_or(|name| path.ends_with(name));
         if is_go && wanted(path) {
-            let binary = Arc::new(executable::open(file.try_clone()?, path, debug_file)?);
+            let binary = Arc::new(executable::open(
+                file.try_clone()?,
+                path,
+                debug_file,
+                self.open_path,
+            )?);
             // A core of a program that is not position-independent need not say where it lies.
             let entry = entry()?.unwrap_or(Addr(binary.entry.0));
             let others = match module {
@@ -103,7 +110,7 @@ impl Mapped<'_> {
             Error::new(ErrorKind::Damaged, format!("{path}: {what}"))
         };
         let file = (self.open)(library).ok_or_else(|| damaged("cannot be opened"))?;
-        let binary = executable::open(file.try_clone()?, &library.path, debug_file)
+        let binary = executable::open(file.try_clone()?, &library.path, debug_file, self.open_path)
             .map_err(|why| why.on(library.path.display()))?;
         let image = Image::mapped(Arc::new(binary), library.file_offset, library.start)
             .ok_or_else(|| damaged("is not loaded where it says"))?;

@@ -14,5 +14,5 @@ pub use self::core::read_core;
 pub use corefile::looks_like_core;
 pub use error::{Error, ErrorKind};
 pub use goruntime::Wanted;
-pub use list::{GoProcess, go_processes};
+pub use list::{Found, GoProcess, go_processes};
 pub use session::{Options, Session};

@@ -12,6 +12,7 @@ use ptrace::{Presence, Process, StopLimits};
 use target::Mapping;
 
 use crate::error::{Error, ErrorKind};
+use crate::executable::open_as_seen_by;
 use crate::images::{Chosen, Mapped};
 
 /// How to open a target and what to take of it.
@@ -192,6 +193,7 @@ fn load(process: &Process, exe: &File, options: &Options) -> Result<(Chosen, Arc
     let mapped = Mapped {
         mappings: process.mappings()?,
         open: &open,
+        open_path: &|path| open_as_seen_by(process, path),
     };
     let path = options.exe.as_deref().unwrap_or(process.exe_path());
     let entry = || Ok(Some(process.entry_address()?));
@@ -207,6 +209,7 @@ fn load_runtime(process: &Process, chosen: &Chosen) -> Result<Arc<Runtime>, Erro
         let mapped = Mapped {
             mappings: process.mappings().ok()?,
             open: &open,
+            open_path: &|path| open_as_seen_by(process, path),
         };
         mapped.plugin(&chosen.image.binary, at)
     };

@@ -21,7 +21,7 @@ pub fn tool(program: &str, args: &[&Path]) -> Result<(), Failed> {
 }
 
 /// `zoo` without its debug information, and that in a file beside it.
-fn split(go: &Toolchain, folder: &TempDir) -> Result<(PathBuf, PathBuf), Failed> {
+pub fn split(go: &Toolchain, folder: &TempDir) -> Result<(PathBuf, PathBuf), Failed> {
     let (zoo, debug) = (folder.path().join("zoo"), folder.path().join("zoo.debug"));
     let whole = build(go, "zoo", &BuildOptions::default())?;
     tool("objcopy", &[Path::new("--only-keep-debug"), &whole, &debug])?;

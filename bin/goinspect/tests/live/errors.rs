@@ -1,7 +1,5 @@
 //! Errors that people can act on: exit codes and words.
 
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use fixtures::trials::Failed;
@@ -9,7 +7,7 @@ use fixtures::{BuildOptions, Program, Toolchain, build};
 
 use crate::builds::say_version;
 use crate::process::{tracer, until};
-use crate::run::{GOINSPECT, fails_with, goinspect};
+use crate::run::{fails_with, goinspect};
 
 /// A child that is killed and waited for, whatever happens.
 struct Kept(Child);
@@ -131,20 +129,4 @@ pub fn traced_by_another(go: &Toolchain) -> Result<(), Failed> {
         4,
         &["traced", "strace", &strace.0.id().to_string()],
     )
-}
-
-pub fn not_permitted(go: &Toolchain) -> Result<(), Failed> {
-    let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
-    // The build folder may be closed to others.
-    let folder = tempfile::tempdir()?;
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
-    let copy = folder.path().join("goinspect");
-    std::fs::copy(GOINSPECT, &copy)?;
-    let output = Command::new(&copy)
-        .args(["snapshot", &zoo.pid().to_string()])
-        .current_dir("/")
-        .uid(65534)
-        .gid(65534)
-        .output()?;
-    fails_with(&output, 4, &["hint: ", "root"])
 }

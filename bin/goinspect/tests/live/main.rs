@@ -19,6 +19,8 @@ mod diff;
 mod errors;
 mod hostile;
 mod modules;
+mod namespaces;
+mod permissions;
 mod process;
 mod run;
 mod safety;
@@ -41,7 +43,33 @@ const GCORE: &[Requirement] = &[Requirement::Program("gcore")];
 const GCORE_AND_C: &[Requirement] = &[Requirement::Program("gcore"), Requirement::Program("cc")];
 const OBJCOPY: &[Requirement] = &[Requirement::Program("objcopy")];
 const TMUX: &[Requirement] = &[Requirement::Program("tmux")];
-const ROOT: &[Requirement] = &[Requirement::Check(process::not_root)];
+const NOT_ROOT: Requirement = Requirement::Check(process::not_root);
+const NO_NAMESPACES: Requirement = Requirement::Check(namespaces::no_namespaces);
+const PIVOT_ROOT: Requirement = Requirement::Program("pivot_root");
+const NAMESPACES: &[Requirement] = &[NOT_ROOT, NO_NAMESPACES, PIVOT_ROOT];
+const RIGHTS: &[Requirement] = &[NOT_ROOT, NO_NAMESPACES, Requirement::Program("setpriv")];
+const ROOTLESS: &[Requirement] = &[
+    NOT_ROOT,
+    Requirement::Program("setpriv"),
+    Requirement::Check(permissions::no_rootless_containers),
+];
+const YAMA: &[Requirement] = &[
+    NOT_ROOT,
+    Requirement::Program("setpriv"),
+    Requirement::Kernel(permissions::no_yama),
+];
+const NAMESPACES_AND_STRACE: &[Requirement] = &[
+    NOT_ROOT,
+    NO_NAMESPACES,
+    PIVOT_ROOT,
+    Requirement::Program("strace"),
+];
+const NAMESPACES_AND_OBJCOPY: &[Requirement] = &[
+    NOT_ROOT,
+    NO_NAMESPACES,
+    PIVOT_ROOT,
+    Requirement::Program("objcopy"),
+];
 
 /// `strip` comes with the C compiler, too.
 const CORE_FILES_AND_STRIP: &[Requirement] = &[CORE_FILES, Requirement::Program("strip")];
@@ -186,7 +214,68 @@ fn main() -> ExitCode {
         STRACE,
         errors::traced_by_another,
     );
-    trials.for_each_go("errors::not_permitted", ROOT, errors::not_permitted);
+    trials.for_each_go(
+        "namespaces::seen_from_the_host",
+        NAMESPACES,
+        namespaces::seen_from_the_host,
+    );
+    trials.for_newest_go(
+        "namespaces::threads_have_the_ids_of_where_goinspect_runs",
+        NAMESPACES,
+        namespaces::threads_have_the_ids_of_where_goinspect_runs,
+    );
+    trials.for_newest_go(
+        "namespaces::seen_from_its_pid_namespace",
+        NAMESPACES,
+        namespaces::seen_from_its_pid_namespace,
+    );
+    trials.for_newest_go(
+        "namespaces::seen_from_between",
+        NAMESPACES,
+        namespaces::seen_from_between,
+    );
+    trials.for_newest_go(
+        "namespaces::proc_of_another_namespace",
+        NAMESPACES,
+        namespaces::proc_of_another_namespace,
+    );
+    trials.for_newest_go(
+        "namespaces::debug_file_in_the_container",
+        NAMESPACES_AND_OBJCOPY,
+        namespaces::debug_file_in_the_container,
+    );
+    trials.for_newest_go(
+        "namespaces::traced_from_outside",
+        NAMESPACES_AND_STRACE,
+        namespaces::traced_from_outside,
+    );
+    for case in permissions::CASES {
+        let name = format!("permissions::{}", case.name);
+        trials.for_newest_go(&name, RIGHTS, |go| permissions::missing(go, case));
+    }
+    trials.for_newest_go(
+        "permissions::rootless_container",
+        ROOTLESS,
+        permissions::rootless_container,
+    );
+    trials.for_newest_go("permissions::yama", YAMA, permissions::yama);
+    trials.for_newest_go("permissions::seccomp", RIGHTS, permissions::seccomp);
+    trials.for_newest_go(
+        "permissions::without_process_vm_readv",
+        &[],
+        permissions::without_process_vm_readv,
+    );
+    trials.for_newest_go("permissions::hidden", RIGHTS, permissions::hidden);
+    trials.for_newest_go(
+        "permissions::unreadable_executable",
+        RIGHTS,
+        permissions::unreadable_executable,
+    );
+    trials.for_newest_go(
+        "ps::tells_what_it_leaves_out",
+        RIGHTS,
+        permissions::ps_tells_what_it_leaves_out,
+    );
     trials.for_each_go(
         "terminal::attach_shows_finds_and_leaves",
         TMUX,

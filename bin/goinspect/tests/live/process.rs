@@ -1,20 +1,21 @@
 //! What the system says of a process.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fixtures::trials::Failed;
 
-/// A field of `/proc/PID/status`.
-fn status(path: &str, field: &str) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
+/// A field of the file `status` in a folder of `/proc`.
+pub fn status(folder: &Path, field: &str) -> Option<String> {
+    let text = fs::read_to_string(folder.join("status")).ok()?;
     let line = text.lines().find(|line| line.starts_with(field))?;
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
 /// The process that traces `pid`; 0 for none.
 pub fn tracer(pid: u32) -> u32 {
-    status(&format!("/proc/{pid}/status"), "TracerPid")
+    status(Path::new(&format!("/proc/{pid}")), "TracerPid")
         .and_then(|s| s.parse().ok())
         .unwrap_or(0)
 }
@@ -26,11 +27,11 @@ pub fn halted_threads(pid: u32) -> Vec<String> {
     };
     tasks
         .filter_map(|task| {
-            let path = task.ok()?.path().join("status");
-            let path = path.to_str()?;
-            let state = status(path, "State")?;
-            let traced = status(path, "TracerPid")? != "0";
-            (traced || state.starts_with(['t', 'T'])).then(|| format!("{path}: {state}"))
+            let path = task.ok()?.path();
+            let state = status(&path, "State")?;
+            let traced = status(&path, "TracerPid")? != "0";
+            let is_halted = traced || state.starts_with(['t', 'T']);
+            is_halted.then(|| format!("{}: {state}", path.display()))
         })
         .collect()
 }
@@ -61,7 +62,7 @@ pub fn runs_freely(pid: u32) -> Result<(), Failed> {
 
 /// Whether this is not root: only root can become somebody else.
 pub fn not_root() -> Option<String> {
-    let uid = status("/proc/self/status", "Uid").unwrap_or_default();
+    let uid = status(Path::new("/proc/self"), "Uid").unwrap_or_default();
     (!uid.starts_with("0\t")).then(|| "only root can run a program as another user".to_owned())
 }
 

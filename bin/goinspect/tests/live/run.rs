@@ -22,7 +22,11 @@ pub fn snapshot(pid: u32, more: &[&str]) -> Result<Value, Failed> {
     let pid = pid.to_string();
     let mut args = vec!["snapshot", &pid];
     args.extend(more);
-    let output = goinspect(&args);
+    parse(&goinspect(&args))
+}
+
+/// The JSON that goinspect has written; fails with what it said.
+pub fn parse(output: &Output) -> Result<Value, Failed> {
     if !output.status.success() {
         return Err(format!(
             "{}: {}",

@@ -133,12 +133,22 @@ fn state(goroutine: &Value) -> &str {
 
 /// Every goroutine of the program's own text is there with the same state, functions, files,
 /// lines and creator, and there is none more.
-pub fn equals_own_stacks(mut zoo: Program) -> Result<(), Failed> {
+pub fn equals_own_stacks(zoo: Program) -> Result<(), Failed> {
+    let pid = zoo.pid();
+    equals_own_stacks_in(zoo, pid, || snapshot(pid, &[]))
+}
+
+/// The same for zoo as process `pid`, started by something else, with a snapshot taken in some other way.
+pub fn equals_own_stacks_in(
+    mut zoo: Program,
+    pid: u32,
+    take: impl FnOnce() -> Result<Value, Failed>,
+) -> Result<(), Failed> {
     let facts = zoo.facts()?;
-    let taken = snapshot(zoo.pid(), &[])?;
+    let taken = take()?;
     let text = zoo.stack()?;
     let count = zoo.count()?;
-    runs_freely(zoo.pid())?;
+    runs_freely(pid)?;
     zoo.quit()?;
 
     let control = facts["control"].as_u64().unwrap();
