@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gobinary::{DebugInfo, GoBinary, GoVersion, Wanted};
-use model::{Addr, LayoutSource, LinkAddr, SymbolSource};
+use model::{Addr, LayoutSource, LinkAddr, SymbolSource, TextMapping};
 use target::ReadMemory;
 
 use crate::contract::{self, AncestorInfo, Bubble, DbgVar, G, Hmap, M, Moduledata, SyncGroup};
@@ -38,6 +38,7 @@ pub struct Runtime {
     pub(crate) traceback_labels: bool,
     /// Where the address of the next module will be.
     next_module: Addr,
+    text: Option<TextMapping>,
     layout: LayoutSource,
     symbols: SymbolSource,
     pub(crate) diagnostics: Vec<String>,
@@ -142,6 +143,7 @@ impl Runtime {
             symbols,
             modules: Modules::new(main, plugins),
             next_module,
+            text: image.mapping_of(data.word(data.layout.text)),
             diagnostics,
         })
     }
@@ -164,6 +166,11 @@ impl Runtime {
     /// The executable.
     pub fn binary(&self) -> &GoBinary {
         self.modules.binary()
+    }
+
+    /// Where the part of the executable lies that has the Go code.
+    pub fn text(&self) -> Option<TextMapping> {
+        self.text
     }
 
     /// How pprof labels are laid out.
