@@ -112,6 +112,10 @@ pub enum Format {
     Traceback,
     /// Groups of identical stack and state, largest first.
     Summary,
+    /// A goroutine profile for `go tool pprof`.
+    Pprof,
+    /// Folded stacks, for flame graphs.
+    Folded,
 }
 
 /// How a snapshot is printed.
@@ -123,6 +127,10 @@ pub struct Output {
     /// Leave out the middle of stacks of more than 100 frames in a traceback, as Go does.
     #[arg(long)]
     pub elide: bool,
+    /// A sample for every goroutine in a pprof profile, with goid, status, wait reason and creator as
+    /// labels.
+    #[arg(long)]
+    pub per_goroutine: bool,
     /// Write to this file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -159,7 +167,8 @@ pub struct Common {
     /// a bare word matches any function name.
     #[arg(long, global = true, value_name = "EXPR", value_parser = parse_filter)]
     pub filter: Option<FilterArg>,
-    /// Goroutines that have ended, too.
+    /// Goroutines that have ended, too, and in summaries, profiles and folded stacks the
+    /// runtime's own.
     #[arg(long, global = true)]
     pub all: bool,
     /// Whether to use colours.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use crate::args::{self, Common, Format};
 use crate::attach;
 use crate::failure::Failure;
-use crate::snapshot::{print, wanted};
+use crate::snapshot::{check, print, wanted};
 use crate::target::Given;
 
 /// Shows a core file in the terminal UI; in a pipe, or where it is asked for, prints it.
@@ -24,6 +24,7 @@ pub fn run(command: &args::Core, common: &Common) -> Result<(), Failure> {
         return attach::show(&given, common);
     }
     let format = command.format.unwrap_or(Format::Traceback);
+    check(format, &command.output)?;
     let snapshot = given.snapshot(common, wanted(format, &command.output, common))?;
     print(&snapshot, format, &command.output, common)
 }

@@ -4,7 +4,10 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use report::{Style, SummaryOptions, TracebackOptions, write_json, write_summary, write_traceback};
+use report::{
+    PprofOptions, Style, SummaryOptions, TracebackOptions, caveats, write_folded, write_json,
+    write_pprof, write_summary, write_traceback,
+};
 use sampler::{Options, Wanted};
 
 use crate::args::{self, Common, Format, Level};
@@ -14,6 +17,7 @@ use crate::tell;
 
 /// Takes one snapshot and writes it.
 pub fn run(command: &args::Snapshot, common: &Common) -> Result<(), Failure> {
+    check(command.format, &command.output)?;
     let wanted = wanted(command.format, &command.output, common);
     let snapshot = Given::parse(&command.target)?.snapshot(common, wanted)?;
     if common.verbose {
@@ -26,6 +30,21 @@ pub fn run(command: &args::Snapshot, common: &Common) -> Result<(), Failure> {
         ));
     }
     print(&snapshot, command.format, &command.output, common)
+}
+
+/// Whether a format can be written as it is asked for. To be known before a process is stopped for it.
+pub fn check(format: Format, output: &args::Output) -> Result<(), Failure> {
+    if output.per_goroutine && format != Format::Pprof {
+        let what = "--per-goroutine is for --format pprof only";
+        return Err(Failure::command_line(what)
+            .hint("--format json has every goroutine with all that is known of it"));
+    }
+    if format == Format::Pprof && output.output.is_none() && io::stdout().is_terminal() {
+        let what = "a pprof profile is binary, and stdout is a terminal";
+        return Err(Failure::command_line(what)
+            .hint("write it to a file with -o FILE; `go tool pprof -top FILE` shows it"));
+    }
+    Ok(())
 }
 
 /// What a format needs of a snapshot.
@@ -45,7 +64,7 @@ pub fn print(
     output: &args::Output,
     common: &Common,
 ) -> Result<(), Failure> {
-    write_to(output.output.as_deref(), |on_terminal, out| match format {
+    let written = write_to(output.output.as_deref(), |on_terminal, out| match format {
         Format::Json if on_terminal => write_json(snapshot, Style::Pretty, out),
         Format::Json => write_json(snapshot, Style::Line, out),
         Format::Traceback => {
@@ -67,8 +86,26 @@ pub fn print(
             };
             write_summary(snapshot, out, &options)
         }
-    })
+        Format::Pprof => {
+            let options = PprofOptions {
+                all: common.all,
+                per_goroutine: output.per_goroutine,
+            };
+            write_pprof(snapshot, out, &options)
+        }
+        Format::Folded => write_folded(snapshot, out, common.all),
+    });
+    // Folded stacks have no place for remarks.
+    if written.is_ok() && format == Format::Folded {
+        for caveat in caveats(snapshot, MAX_CAVEATS) {
+            tell(format_args!("note: {}", model::Escaped(&caveat)));
+        }
+    }
+    written
 }
+
+/// How many remarks are told before the rest is only counted.
+const MAX_CAVEATS: usize = 10;
 
 /// Lets `write` write to a file or to stdout, and tells it whether that is a terminal.
 pub fn write_to(

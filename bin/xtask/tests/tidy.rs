@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("corefile", &["model", "target"]),
     ("gobinary", &["model", "gimli", "object"]),
     ("goruntime", &["model", "target", "gobinary"]),
-    ("report", &["model", "serde", "serde_json"]),
+    ("report", &["model", "prost", "serde", "serde_json"]),
     (
         "sampler",
         &[
@@ -52,6 +52,7 @@ const WATCHED: &[&str] = &[
     "serde",
     "serde_json",
     "memmap2",
+    "prost",
 ];
 
 fn root() -> PathBuf {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use gobinary::GoBinary;
-use model::{Addr, LinkAddr};
+use model::{Addr, LinkAddr, TextMapping};
+
+/// The smallest page size: segments begin in the file where they begin in a page, whatever its size.
+const PAGE: u64 = 4096;
 
 /// An ELF file that has Go code, and where it was loaded.
 #[derive(Clone, Debug)]
@@ -32,6 +35,24 @@ impl Image {
         Some(Image {
             bias: at.0.wrapping_sub(link),
             binary,
+        })
+    }
+
+    /// Where the loaded part of the file lies that holds the address `at`. Whole pages are loaded.
+    pub(crate) fn mapping_of(&self, at: Addr) -> Option<TextMapping> {
+        let link = at.0.wrapping_sub(self.bias);
+        let mut segments = self.binary.segments().iter();
+        let segment =
+            segments.find(|s| link.checked_sub(s.at.0).is_some_and(|in_| in_ < s.size))?;
+        let before = segment.at.0 % PAGE;
+        let start = segment.at.0.wrapping_sub(before).wrapping_add(self.bias);
+        let len = before
+            .checked_add(segment.size)?
+            .checked_next_multiple_of(PAGE)?;
+        Some(TextMapping {
+            start: Addr(start),
+            end: Addr(start.checked_add(len)?),
+            file_offset: segment.offset.checked_sub(before)?,
         })
     }
 

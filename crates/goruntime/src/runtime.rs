@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gobinary::{DebugInfo, GoBinary, GoVersion, Scalar, TypeTable, Wanted};
-use model::{Addr, LayoutSource, SymbolSource};
+use model::{Addr, LayoutSource, SymbolSource, TextMapping};
 use target::ReadMemory;
 
 use crate::contract::{
@@ -44,6 +44,7 @@ pub struct Runtime {
     pub(crate) waits: WaitLayouts,
     /// Where the address of the next module will be.
     next_module: Addr,
+    text: Option<TextMapping>,
     layout: LayoutSource,
     symbols: SymbolSource,
     pub(crate) diagnostics: Vec<String>,
@@ -149,6 +150,7 @@ impl Runtime {
             symbols,
             modules: Modules::new(main, plugins),
             next_module,
+            text: image.mapping_of(data.word(data.layout.text)),
             diagnostics,
         })
     }
@@ -178,6 +180,11 @@ impl Runtime {
     /// The executable.
     pub fn binary(&self) -> &GoBinary {
         self.modules.binary()
+    }
+
+    /// Where the part of the executable lies that has the Go code.
+    pub fn text(&self) -> Option<TextMapping> {
+        self.text
     }
 
     /// How pprof labels are laid out.

@@ -26,6 +26,12 @@ impl BuildIds {
         }
     }
 
+    /// The GNU build ID as tools print it: in hexadecimal digits.
+    pub fn gnu_hex(&self) -> Option<String> {
+        let hex = |id: &Vec<u8>| id.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.gnu.as_ref().map(hex)
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.gnu.is_none() && self.go.is_none()
@@ -41,8 +47,8 @@ impl BuildIds {
 
 impl fmt::Display for BuildIds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.gnu, &self.go) {
-            (Some(id), _) => id.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+        match (self.gnu_hex(), &self.go) {
+            (Some(id), _) => f.write_str(&id),
             (None, Some(id)) => f.write_str(&String::from_utf8_lossy(id)),
             (None, None) => f.write_str("none"),
         }

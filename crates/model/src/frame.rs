@@ -56,6 +56,18 @@ pub struct Frame {
     pub trust: Trust,
 }
 
+impl Frame {
+    /// Whether it is a wrapper that Go leaves out of tracebacks and profiles; `callee` is the
+    /// name of the function that it called. Source: `runtime/traceback.go`, `elideWrapperCalling`.
+    pub fn is_elided(&self, callee: Option<&str>) -> bool {
+        let callee_keeps_wrappers = matches!(
+            callee,
+            Some("runtime.gopanic" | "runtime.sigpanic" | "runtime.panicwrap")
+        );
+        self.kind == FrameKind::Wrapper && !callee_keeps_wrappers
+    }
+}
+
 /// A place in the source that a program counter stands for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Site {
@@ -74,15 +86,7 @@ pub struct Site {
 /// `innermost` says that no frame has been shown yet, `callee` is the name of the
 /// function that this frame called. Source: `runtime/traceback.go`, `showfuncinfo`.
 fn is_shown_by_go(frame: &Frame, innermost: bool, callee: Option<&str>, dialect: &Dialect) -> bool {
-    let name: &str = &frame.function.name;
-    let callee_keeps_wrappers = matches!(
-        callee,
-        Some("runtime.gopanic" | "runtime.sigpanic" | "runtime.panicwrap")
-    );
-    if frame.kind == FrameKind::Wrapper && !callee_keeps_wrappers {
-        return false;
-    }
-    is_name_shown_by_go(name, innermost, dialect)
+    !frame.is_elided(callee) && is_name_shown_by_go(&frame.function.name, innermost, dialect)
 }
 
 /// The indices of the frames that Go's traceback would show; of all if it would show none.

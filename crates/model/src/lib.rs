@@ -35,7 +35,7 @@ pub use group::{Group, Stacks, group};
 pub use ids::{Goid, Pid, Tid};
 pub use snapshot::{
     BuildInfo, CaptureInfo, LayoutSource, Snapshot, SymbolSource, TargetInfo, TargetKind,
-    Unreadable,
+    TextMapping, Unreadable,
 };
 pub use traceback::{Ancestor, Arg, Bubble, FramePlace, M, MRef, Traceback};
 pub use version::{Dialect, GoVersion, LabelPlace};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{Addr, Dialect, GoVersion, Goroutine, M, Pid};
+use crate::{Addr, BuildIds, Dialect, GoVersion, Goroutine, M, Pid};
 
 /// What a snapshot was taken of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +14,24 @@ pub enum TargetKind {
     Process,
     /// A core file.
     Core,
+}
+
+/// The part of a file that has the Go code, as it is mapped into the program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TextMapping {
+    /// Its first address.
+    pub start: Addr,
+    /// The address behind the last one.
+    pub end: Addr,
+    /// Where in the file it begins, in bytes.
+    pub file_offset: u64,
+}
+
+impl TextMapping {
+    /// Whether an address lies in it.
+    pub fn contains(&self, at: Addr) -> bool {
+        self.start <= at && at < self.end
+    }
 }
 
 /// The program that was looked at.
@@ -27,6 +45,8 @@ pub struct TargetInfo {
     pub exe: Option<PathBuf>,
     /// The library that has the Go code; `None` where that is the executable.
     pub module: Option<PathBuf>,
+    /// Where the Go code lies in memory; `None` where it is not known.
+    pub text: Option<TextMapping>,
     /// The core file.
     pub core: Option<PathBuf>,
     /// The processor, in Go's words ([`crate::Arch::goarch`]): `amd64`, `arm64`.
@@ -68,6 +88,8 @@ pub struct BuildInfo {
     pub main: Option<String>,
     /// Build settings: `vcs.revision`, `CGO_ENABLED`, `-ldflags` …
     pub settings: BTreeMap<String, String>,
+    /// What tells it from other builds, as far as the linker left it.
+    pub ids: BuildIds,
     /// Where structure layouts came from.
     pub layout: LayoutSource,
     /// Where variables' addresses came from.

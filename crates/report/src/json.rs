@@ -92,9 +92,18 @@ pub(crate) struct TargetDto<'a> {
     pid: Option<i32>,
     exe: Option<Cow<'a, str>>,
     module: Option<Cow<'a, str>>,
+    text: Option<TextDto>,
     core: Option<Cow<'a, str>>,
     arch: &'a str,
     threads: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TextDto {
+    start: Hex,
+    end: Hex,
+    file_offset: u64,
 }
 
 #[derive(Serialize)]
@@ -104,6 +113,8 @@ pub(crate) struct BuildDto<'a> {
     path: Option<&'a str>,
     main: Option<&'a str>,
     settings: &'a BTreeMap<String, String>,
+    gnu_build_id: Option<String>,
+    go_build_id: Option<Cow<'a, str>>,
     layout: &'static str,
     symbols: &'static str,
 }
@@ -208,6 +219,11 @@ impl<'a> TargetDto<'a> {
             pid: t.pid.map(|pid| pid.0),
             exe: t.exe.as_deref().map(Path::to_string_lossy),
             module: t.module.as_deref().map(Path::to_string_lossy),
+            text: t.text.map(|text| TextDto {
+                start: Hex(text.start),
+                end: Hex(text.end),
+                file_offset: text.file_offset,
+            }),
             core: t.core.as_deref().map(Path::to_string_lossy),
             arch: t.arch,
             threads: t.threads,
@@ -222,6 +238,8 @@ impl<'a> BuildDto<'a> {
             path: b.path.as_deref(),
             main: b.main.as_deref(),
             settings: &b.settings,
+            gnu_build_id: b.ids.gnu_hex(),
+            go_build_id: b.ids.go.as_deref().map(String::from_utf8_lossy),
             layout: match b.layout {
                 LayoutSource::Dwarf => "dwarf",
                 LayoutSource::DebugFile => "debugfile",

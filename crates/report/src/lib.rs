@@ -3,17 +3,24 @@
 //! Whatever is written here came from a stranger's process: [`model::Escaped`] is what
 //! keeps its strings from steering the reader's terminal.
 
+mod caveats;
 pub mod diff;
+mod folded;
 pub mod json;
 mod page;
+mod pprof;
 pub mod read_json;
+mod stacks;
 pub mod summary;
 pub mod traceback;
 mod waiting;
 mod words;
 
+pub use caveats::caveats;
 pub use diff::{Comparison, DIFF_SCHEMA, DiffOptions, write_diff, write_diff_json};
+pub use folded::write_folded;
 pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
+pub use pprof::{PprofOptions, write_pprof};
 pub use read_json::{ReadJsonError, looks_like_snapshot, read_json};
 pub use summary::{SummaryOptions, write_summary};
 pub use traceback::{

@@ -82,6 +82,7 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
             pid: core.pid(),
             exe: Some(exe),
             module: chosen.library,
+            text: runtime.text(),
             core: Some(path.to_owned()),
             arch: binary.arch.goarch(),
             threads: core.threads().len(),

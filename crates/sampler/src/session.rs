@@ -145,6 +145,7 @@ impl Session {
                 pid: Some(self.process.pid()),
                 exe: Some(self.process.exe_path().to_owned()),
                 module: self.chosen.library.clone(),
+                text: self.runtime.text(),
                 core: None,
                 arch: self.runtime.binary().arch.goarch(),
                 threads: captured.threads.len(),
@@ -243,6 +244,7 @@ pub(crate) fn build_info(runtime: &Runtime) -> BuildInfo {
         path: build.path.clone(),
         main: build.main_at_version(),
         settings: build.settings.clone(),
+        ids: runtime.binary().build_ids.clone(),
         layout: runtime.layout(),
         symbols: runtime.symbols(),
     }

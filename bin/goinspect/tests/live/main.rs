@@ -21,6 +21,7 @@ mod hostile;
 mod modules;
 mod namespaces;
 mod permissions;
+mod pprof;
 mod process;
 mod run;
 mod safety;
@@ -185,6 +186,33 @@ fn main() -> ExitCode {
         &[],
         zoo::json_keeps_the_schema,
     );
+    trials.for_each_go(
+        "pprof::equals_the_program's_own",
+        &[],
+        pprof::equals_the_programs_own,
+    );
+    trials.for_each_go(
+        "pprof::equals_it_from_a_saved_snapshot",
+        &[],
+        pprof::equals_it_from_a_saved_snapshot,
+    );
+    trials.for_each_go(
+        "pprof::equals_it_in_a_core",
+        GCORE,
+        pprof::equals_it_in_a_core,
+    );
+    trials.for_each_go(
+        "pprof::every_goroutine_by_its_id",
+        &[],
+        pprof::every_goroutine_by_its_id,
+    );
+    trials.for_each_go(
+        "pprof::folded_equals_the_program's_own",
+        &[],
+        pprof::folded_equals_the_programs_own,
+    );
+    trials.for_newest_go("pprof::all_means_all", &[], pprof::all_means_all);
+    trials.once("pprof::refused", &[], pprof::refused);
     trials.for_each_go("ps::lists_the_program", &[], zoo::ps_lists_it);
     trials.for_each_go(
         "churn::a_thousand_snapshots",
@@ -285,6 +313,11 @@ fn main() -> ExitCode {
         "terminal::shows_a_core",
         &[CORE_FILES, Requirement::Program("tmux")],
         terminal::shows_a_core,
+    );
+    trials.once(
+        "terminal::refuses_a_profile",
+        TMUX,
+        terminal::refuses_a_profile,
     );
     trials.for_each_go("terminal::target_ends", TMUX, terminal::target_ends);
     trials.once("errors::no_such_process", &[], errors::no_such_process);

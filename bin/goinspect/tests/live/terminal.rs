@@ -136,3 +136,16 @@ pub fn shows_a_core(go: &Toolchain) -> Result<(), Failed> {
     terminal.shows(&["left with 0"])?;
     Ok(())
 }
+
+/// A profile is binary: a terminal is spared it.
+pub fn refuses_a_profile() -> Result<(), Failed> {
+    let command = format!("{GOINSPECT} snapshot 1 --format pprof; echo exit $?; read line");
+    let terminal = Terminal::open("profile", &command)?;
+    terminal.shows(&[
+        "error: a pprof profile is binary",
+        "hint: ",
+        "-o FILE",
+        "exit 2",
+    ])?;
+    Ok(())
+}

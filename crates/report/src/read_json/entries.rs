@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use model::{
-    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Pid,
-    Site, StackBounds, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, Tid, Traceback,
-    Trust, Unreadable,
+    Addr, BuildIds, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine,
+    LayoutSource, Pid, Site, StackBounds, StackEnd, Status, SymbolSource, TargetInfo, TargetKind,
+    TextMapping, Tid, Traceback, Trust, Unreadable,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
@@ -159,6 +159,8 @@ pub(super) struct TargetIn {
     exe: Option<String>,
     #[serde(default)]
     module: Option<String>,
+    #[serde(default)]
+    text: Option<TextIn>,
     core: Option<String>,
     arch: Text<Goarch>,
     threads: usize,
@@ -171,10 +173,46 @@ impl From<TargetIn> for TargetInfo {
             pid: t.pid.map(Pid),
             exe: t.exe.map(Into::into),
             module: t.module.map(Into::into),
+            text: t.text.map(Into::into),
             core: t.core.map(Into::into),
             arch: t.arch.0.0,
             threads: t.threads,
         }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TextIn {
+    start: Text<Addr>,
+    end: Text<Addr>,
+    file_offset: u64,
+}
+
+impl From<TextIn> for TextMapping {
+    fn from(t: TextIn) -> Self {
+        TextMapping {
+            start: t.start.0,
+            end: t.end.0,
+            file_offset: t.file_offset,
+        }
+    }
+}
+
+/// A build ID: bytes as hexadecimal digits.
+struct HexBytes(Vec<u8>);
+
+impl Word for HexBytes {
+    const WHAT: &'static str = "hexadecimal digits, two for each byte";
+
+    fn from_word(word: &str) -> Option<Self> {
+        let (pairs, rest) = word.as_bytes().as_chunks::<2>();
+        let byte = |[high, low]: &[u8; 2]| {
+            let digit = |c: u8| char::from(c).to_digit(16);
+            u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()
+        };
+        let bytes = pairs.iter().map(byte).collect::<Option<Vec<u8>>>();
+        bytes.filter(|_| rest.is_empty()).map(HexBytes)
     }
 }
 
@@ -185,6 +223,10 @@ pub(super) struct BuildIn {
     path: Option<String>,
     main: Option<String>,
     settings: BTreeMap<String, String>,
+    #[serde(default)]
+    gnu_build_id: Option<Text<HexBytes>>,
+    #[serde(default)]
+    go_build_id: Option<String>,
     layout: Text<LayoutSource>,
     symbols: Text<SymbolSource>,
 }
@@ -196,6 +238,10 @@ impl From<BuildIn> for BuildInfo {
             path: b.path,
             main: b.main,
             settings: b.settings,
+            ids: BuildIds {
+                gnu: b.gnu_build_id.map(|id| id.0.0),
+                go: b.go_build_id.map(String::into_bytes),
+            },
             layout: b.layout.0,
             symbols: b.symbols.0,
         }

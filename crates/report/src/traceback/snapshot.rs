@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use model::{
-    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, GoVersion, Goid, Goroutine,
+    Addr, BuildIds, BuildInfo, CaptureInfo, Frame, FrameKind, Function, GoVersion, Goid, Goroutine,
     LayoutSource, Site, Snapshot, StackEnd, Status, SymbolSource, TargetInfo, TargetKind,
     Traceback, Trust, shown_by_go,
 };
@@ -39,6 +39,7 @@ pub fn snapshot_of(dump: &Dump<'_>, taken: SystemTime) -> Snapshot {
             pid: None,
             exe: None,
             module: None,
+            text: None,
             core: None,
             arch: "",
             threads: 0,
@@ -48,6 +49,7 @@ pub fn snapshot_of(dump: &Dump<'_>, taken: SystemTime) -> Snapshot {
             path: None,
             main: None,
             settings: BTreeMap::new(),
+            ids: BuildIds::default(),
             layout: LayoutSource::Dwarf,
             symbols: SymbolSource::Symtab,
         },

@@ -1,12 +1,11 @@
 //! A whole snapshot as a Go dump.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use model::{Escaped, Goroutine, Snapshot, StackEnd, Trust};
+use model::{Escaped, Goroutine, Snapshot};
 
 use super::compose::{Level, compose};
+use crate::caveats::{caveats, source};
 
 /// How a snapshot is written as a traceback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -16,11 +15,6 @@ pub struct TracebackOptions {
     /// Whether to leave out the middle of stacks of more than a hundred frames, as Go does.
     pub elide: bool,
 }
-
-/// How many goids a line of the preamble names before the rest is only counted.
-const MAX_GOIDS: usize = 10;
-/// How many reasons for stacks that end early are told before the rest is only counted.
-const MAX_REASONS: usize = 10;
 
 /// Writes a snapshot as Go prints its goroutines, one block each, in the order of
 /// `runtime.allgs`. At the level `system`, the system stacks of threads that stand on them
@@ -58,21 +52,7 @@ fn system_stacks(snapshot: &Snapshot, level: Level) -> impl Iterator<Item = &Gor
 
 fn preamble(s: &Snapshot, level: Level) -> Vec<String> {
     let mut lines = Vec::new();
-    let name = match (&s.target.core, &s.target.exe) {
-        (Some(path), _) | (None, Some(path)) => path.to_string_lossy(),
-        (None, None) => "a Go program".into(),
-    };
-    let pid = s
-        .target
-        .pid
-        .map_or(String::new(), |pid| format!("pid {pid}"));
-    let told = [&*name, &*pid, &*s.build.go_version, s.target.arch];
-    let told: Vec<&str> = told.into_iter().filter(|word| !word.is_empty()).collect();
-    lines.push(format!(
-        "{}: {} goroutines",
-        told.join(", "),
-        s.goroutines.len()
-    ));
+    lines.push(format!("{}: {} goroutines", source(s), s.goroutines.len()));
     let hidden = s.goroutines.iter().filter(|g| g.system).count();
     if level == Level::All && hidden > 0 {
         lines.push(format!(
@@ -85,54 +65,6 @@ fn preamble(s: &Snapshot, level: Level) -> Vec<String> {
             "the snapshot does not hold the arguments of calls, nor where their frames lie".into(),
         );
     }
-    for entry in &s.unreadable {
-        lines.push(format!(
-            "entry {} of runtime.allgs (g {}) could not be read: {}",
-            entry.index, entry.g, entry.reason
-        ));
-    }
-    lines.extend(s.diagnostics.iter().cloned());
-    let mut early: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-    let mut assumed = Vec::new();
-    for g in &s.goroutines {
-        if let StackEnd::Early(why) = &g.stack_end {
-            early.entry(why).or_default().push(g.goid.0);
-        }
-        if g.frames.iter().any(|frame| frame.trust == Trust::Assumed) {
-            assumed.push(g.goid.0);
-        }
-    }
-    let mut early: Vec<(&str, Vec<u64>)> = early.into_iter().collect();
-    early.sort_by_key(|(_, goids)| Reverse(goids.len()));
-    for (why, goids) in early.iter().take(MAX_REASONS) {
-        lines.push(format!("{}: the stack ends early: {why}", listed(goids)));
-    }
-    let more: usize = early
-        .iter()
-        .skip(MAX_REASONS)
-        .map(|(_, goids)| goids.len())
-        .sum();
-    if more > 0 {
-        lines.push(format!(
-            "{more} more stacks end early for other reasons; the JSON snapshot holds them"
-        ));
-    }
-    if !assumed.is_empty() {
-        lines.push(format!(
-            "{}: the stack is what the runtime saved last, and may be out of date",
-            listed(&assumed)
-        ));
-    }
+    lines.extend(caveats(s, usize::MAX));
     lines
-}
-
-/// `goroutines 5, 7 and 3 more`.
-fn listed(goids: &[u64]) -> String {
-    let some: Vec<String> = goids.iter().take(MAX_GOIDS).map(u64::to_string).collect();
-    let more = match goids.len().checked_sub(MAX_GOIDS) {
-        Some(more @ 1..) => format!(" and {more} more"),
-        _ => String::new(),
-    };
-    let s = if goids.len() == 1 { "" } else { "s" };
-    format!("goroutine{s} {}{more}", some.join(", "))
 }

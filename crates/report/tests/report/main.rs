@@ -6,6 +6,7 @@
 
 mod diff;
 mod golden;
+mod profiles;
 mod properties;
 mod read;
 mod samples;

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonschema::Validator;
 use model::{
-    Addr, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, Goid, Goroutine,
+    Addr, BuildIds, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, Goid, Goroutine,
     LayoutSource, Pid, Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo,
-    TargetKind, Tid, Traceback, Trust, Unreadable, WaitKind, WaitState, WaitingOn,
+    TargetKind, TextMapping, Tid, Traceback, Trust, Unreadable, WaitKind, WaitState, WaitingOn,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -206,13 +206,19 @@ fn target() -> impl Strategy<Value = TargetInfo> {
         of(any::<i32>()),
         of(path()),
         of(path()),
+        of((addr(), addr(), any::<u64>())),
         any::<usize>(),
     )
-        .prop_map(|(kind, pid, exe, core, threads)| TargetInfo {
+        .prop_map(|(kind, pid, exe, core, text, threads)| TargetInfo {
             kind,
             pid: pid.map(Pid),
             exe,
             module: core.clone(),
+            text: text.map(|(start, end, file_offset)| TextMapping {
+                start,
+                end,
+                file_offset,
+            }),
             core,
             arch: "amd64",
             threads,
@@ -228,16 +234,31 @@ fn build() -> impl Strategy<Value = BuildInfo> {
     ];
     let symbols = prop_oneof![Just(SymbolSource::Symtab), Just(SymbolSource::Found)];
     let settings = btree_map(text(), text(), 0..4);
-    (text(), of(text()), of(text()), settings, layout, symbols).prop_map(
-        |(go_version, path, main, settings, layout, symbols)| BuildInfo {
-            go_version,
-            path,
-            main,
-            settings,
-            layout,
-            symbols,
-        },
+    let ids = (of(vec(any::<u8>(), 0..24)), of(text()));
+    let ids = ids.prop_map(|(gnu, go)| BuildIds {
+        gnu,
+        go: go.map(String::into_bytes),
+    });
+    (
+        text(),
+        of(text()),
+        of(text()),
+        settings,
+        ids,
+        layout,
+        symbols,
     )
+        .prop_map(
+            |(go_version, path, main, settings, ids, layout, symbols)| BuildInfo {
+                go_version,
+                path,
+                main,
+                settings,
+                ids,
+                layout,
+                symbols,
+            },
+        )
 }
 
 fn capture() -> impl Strategy<Value = CaptureInfo> {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use model::{
-    Addr, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, Goid, Goroutine,
+    Addr, BuildIds, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, Goid, Goroutine,
     LayoutSource, Pid, Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo,
-    TargetKind, Tid, Traceback, Trust, Unreadable, WaitKind, WaitState, WaitingOn,
+    TargetKind, TextMapping, Tid, Traceback, Trust, Unreadable, WaitKind, WaitState, WaitingOn,
 };
 use report::{Style, SummaryOptions, write_json, write_summary};
 
@@ -385,6 +385,11 @@ pub fn service() -> Snapshot {
             pid: Some(Pid(4242)),
             exe: Some("/usr/bin/svc".into()),
             module: None,
+            text: Some(TextMapping {
+                start: Addr(0x400000),
+                end: Addr(0x5ff000),
+                file_offset: 0,
+            }),
             core: None,
             arch: "amd64",
             threads: 9,
@@ -396,6 +401,10 @@ pub fn service() -> Snapshot {
             settings: [("CGO_ENABLED", "1"), ("vcs.revision", "8f2c1b0")]
                 .map(|(k, v)| (k.into(), v.into()))
                 .into(),
+            ids: BuildIds {
+                gnu: Some(vec![0x5e, 0, 0xab]),
+                go: Some(b"action/main/content".to_vec()),
+            },
             layout: LayoutSource::Dwarf,
             symbols: SymbolSource::Symtab,
         },
@@ -458,6 +467,7 @@ pub fn hostile_core() -> Snapshot {
         pid: None,
         exe: None,
         module: Some("/lib/\x1b[31mlibgo.so".into()),
+        text: None,
         core: Some("/var/crash/core.\x1b7".into()),
         arch: "arm64",
         threads: 0,
@@ -467,6 +477,10 @@ pub fn hostile_core() -> Snapshot {
         path: None,
         main: None,
         settings: [("a\u{9b}".to_owned(), "\0".to_owned())].into(),
+        ids: BuildIds {
+            gnu: None,
+            go: Some(b"a\x1b[31m".to_vec()),
+        },
         layout: LayoutSource::Table,
         symbols: SymbolSource::Found,
     };
