@@ -48,7 +48,7 @@ impl Symbolizer {
             file: Arc::clone(&call.file),
             line: call.line,
             inlined: call.inlined,
-            kind: call.kind,
+            kind: call.kind.clone(),
             trust: physical.trust,
         }));
     }

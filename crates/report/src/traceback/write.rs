@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use model::{Escaped, Goroutine, Snapshot, StackEnd, Trust};
+use model::{Escaped, Frame, Goroutine, Snapshot, StackEnd, Trust};
 
 use super::compose::{Level, compose};
 
@@ -94,12 +94,17 @@ fn preamble(s: &Snapshot, level: Level) -> Vec<String> {
     lines.extend(s.diagnostics.iter().cloned());
     let mut early: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     let mut assumed = Vec::new();
+    let mut in_c = Vec::new();
     for g in &s.goroutines {
         if let StackEnd::Early(why) = &g.stack_end {
             early.entry(why).or_default().push(g.goid.0);
         }
-        if g.frames.iter().any(|frame| frame.trust == Trust::Assumed) {
+        let mut go = g.frames.iter().filter(|frame| !frame.is_c());
+        if go.any(|frame| frame.trust == Trust::Assumed) {
             assumed.push(g.goid.0);
+        }
+        if g.frames.iter().any(Frame::is_c) {
+            in_c.push(g.goid.0);
         }
     }
     let mut early: Vec<(&str, Vec<u64>)> = early.into_iter().collect();
@@ -121,6 +126,12 @@ fn preamble(s: &Snapshot, level: Level) -> Vec<String> {
         lines.push(format!(
             "{}: the stack is what the runtime saved last, and may be out of date",
             listed(&assumed)
+        ));
+    }
+    if !in_c.is_empty() {
+        lines.push(format!(
+            "{}: the C frames are not shown, as in Go's own text; other formats have them",
+            listed(&in_c)
         ));
     }
     lines
