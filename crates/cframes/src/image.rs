@@ -1,0 +1,169 @@
+//! Where the bytes of an object come from: the program's memory, or the object's file.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use model::{Addr, BuildIds};
+use target::{Mapping, ReadMemory};
+
+use crate::elf::{self, HEAD, Headers, Place};
+
+/// What the C part needs of the program that is looked at.
+pub trait Program {
+    /// Memory for what the program does not write: text and tables. It may be that of a program that
+    /// runs again.
+    fn image(&self) -> &dyn ReadMemory;
+
+    /// The file that is mapped, or one that may be it; `None` where there is none to be had.
+    fn open(&self, mapping: &Mapping) -> Option<ObjectFile>;
+}
+
+/// A file that is mapped.
+#[derive(Debug)]
+pub struct ObjectFile {
+    /// The file.
+    pub file: File,
+    /// Whether it is known to be the one that is mapped. Otherwise it is only used if it has the same build ID.
+    pub is_same: bool,
+}
+
+/// An object's bytes. What the program has in memory is what it runs; the file has what the
+/// memory does not (what a core leaves out, and what is never loaded).
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub headers: Headers,
+    /// By how much run-time addresses are ahead of link-time ones.
+    pub bias: u64,
+    pub file: Option<File>,
+}
+
+/// Unwind tables of more bytes than this are not read.
+const MAX_BYTES: u64 = 1 << 28;
+
+impl Image {
+    /// Finds the object that `mapping` is the first part of.
+    pub(crate) fn open(mapping: &Mapping, program: &dyn Program) -> Result<Image, String> {
+        let memory = program.image();
+        let in_memory = head_in_memory(mapping, memory);
+        let file = program.open(mapping);
+        let (file, refusal) = match file {
+            None => (None, "its file is not to be had"),
+            Some(ObjectFile {
+                file,
+                is_same: true,
+            }) => (Some(file), ""),
+            Some(ObjectFile { file, .. }) => match &in_memory {
+                Some((headers, bias)) => {
+                    match compare(&ids_in_memory(headers, *bias, memory), &ids_in_file(&file)) {
+                        Ok(()) => (Some(file), ""),
+                        Err(why) => (None, why),
+                    }
+                }
+                None => (
+                    None,
+                    "nothing tells whether the file of its name is the one that was mapped",
+                ),
+            },
+        };
+        let (headers, bias) = in_memory
+            .or_else(|| {
+                let headers = head_of_file(file.as_ref()?)?;
+                let bias = headers.bias(mapping.start.0, mapping.file_offset)?;
+                Some((headers, bias))
+            })
+            .ok_or_else(|| match refusal {
+                "" => "it is no ELF object that goinspect knows".to_owned(),
+                why => why.to_owned(),
+            })?;
+        Ok(Image {
+            headers,
+            bias,
+            file,
+        })
+    }
+
+    /// The bytes at a link-time address: all of them, or `None`.
+    pub(crate) fn read(&self, memory: &dyn ReadMemory, place: Place) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(place.size.min(MAX_BYTES)).ok()?];
+        if memory
+            .read(Addr(place.at.wrapping_add(self.bias)), &mut bytes)
+            .is_ok()
+        {
+            return Some(bytes);
+        }
+        let segment = self.headers.segment(place.at)?;
+        let skip = place.at - segment.at;
+        (skip.checked_add(place.size)? <= segment.file_size).then_some(())?;
+        let offset = segment.offset.checked_add(skip)?;
+        self.file.as_ref()?.read_exact_at(&mut bytes, offset).ok()?;
+        Some(bytes)
+    }
+
+    /// From a link-time address to the end of what the file has for its segment.
+    pub(crate) fn rest_of_segment(&self, at: u64) -> Option<Place> {
+        let segment = self.headers.segment(at)?;
+        let size = segment.file_size.checked_sub(at - segment.at)?;
+        Some(Place { at, size })
+    }
+}
+
+fn head_in_memory(mapping: &Mapping, memory: &dyn ReadMemory) -> Option<(Headers, u64)> {
+    if mapping.file_offset != 0 {
+        return None;
+    }
+    let size = (mapping.end.0 - mapping.start.0).min(HEAD as u64);
+    let mut head = vec![0; size as usize];
+    memory.read(mapping.start, &mut head).ok()?;
+    let headers = Headers::parse(&head)?;
+    let bias = headers.bias(mapping.start.0, 0)?;
+    Some((headers, bias))
+}
+
+fn head_of_file(file: &File) -> Option<Headers> {
+    let mut head = vec![0; HEAD];
+    let len = file.read_at(&mut head, 0).ok()?;
+    Headers::parse(head.get(..len)?)
+}
+
+/// More bytes of notes than any object has.
+const MAX_NOTES: u64 = 1 << 16;
+
+fn ids_in_memory(headers: &Headers, bias: u64, memory: &dyn ReadMemory) -> BuildIds {
+    let mut ids = BuildIds::default();
+    for place in &headers.notes {
+        let mut notes = vec![0; place.size.min(MAX_NOTES) as usize];
+        if memory
+            .read(Addr(place.at.wrapping_add(bias)), &mut notes)
+            .is_ok()
+        {
+            elf::build_ids(&notes, &mut ids);
+        }
+    }
+    ids
+}
+
+pub(crate) fn ids_in_file(file: &File) -> BuildIds {
+    let mut ids = BuildIds::default();
+    let Some(headers) = head_of_file(file) else {
+        return ids;
+    };
+    for place in &headers.notes {
+        let mut notes = vec![0; place.size.min(MAX_NOTES) as usize];
+        let offset = headers
+            .segment(place.at)
+            .map(|s| s.offset.wrapping_add(place.at - s.at));
+        if offset.is_some_and(|offset| file.read_exact_at(&mut notes, offset).is_ok()) {
+            elf::build_ids(&notes, &mut ids);
+        }
+    }
+    ids
+}
+
+/// Whether two objects are one; the GNU build ID is what C's linkers give each its own of.
+fn compare(mapped: &BuildIds, found: &BuildIds) -> Result<(), &'static str> {
+    match (&mapped.gnu, &found.gnu) {
+        (Some(mapped), Some(found)) if mapped == found => Ok(()),
+        (Some(_), Some(_)) => Err("the file of its name is of another build"),
+        _ => Err("nothing tells whether the file of its name is the one that was mapped"),
+    }
+}

@@ -1,0 +1,290 @@
+//! An object's unwind tables (`.eh_frame`), and one step by them: from a function's registers to
+//! those of its caller.
+
+use gimli::{
+    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry, LittleEndian,
+    ParsedEhFrameHdr, Register, RegisterRule, UnwindContext, UnwindSection, UnwindTableRow, Vendor,
+};
+use model::{Addr, Arch};
+use target::ReadMemory;
+
+use crate::expression::{evaluate, unknown_register};
+use crate::image::Image;
+use crate::state::{State, numbers};
+
+type Slice<'a> = EndianSlice<'a, LittleEndian>;
+type Entry<'a> = FrameDescriptionEntry<Slice<'a>>;
+
+/// The tables of an object, at their run-time addresses.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    /// `.eh_frame_hdr`, and where it is.
+    header: (u64, Vec<u8>),
+    /// `.eh_frame` and whatever lies behind it, and where it is.
+    frames: (u64, Vec<u8>),
+}
+
+/// What is the caller of a frame.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made"
+)]
+pub(crate) enum Step {
+    Caller {
+        state: State,
+        /// Whether the frame was made by the kernel for a signal: then the caller made no call but was interrupted.
+        by_signal: bool,
+    },
+    /// There is none: the thread begins here.
+    None,
+}
+
+impl Tables {
+    /// Reads the tables of an object; `None` if it has none.
+    pub(crate) fn read(image: &Image, memory: &dyn ReadMemory) -> Option<Tables> {
+        let place = image.headers.eh_frame_hdr?;
+        let header = image.read(memory, place)?;
+        let at = place.at.wrapping_add(image.bias);
+        let frames = {
+            let bases = BaseAddresses::default().set_eh_frame_hdr(at);
+            let parsed = EhFrameHdr::new(&header, LittleEndian)
+                .parse(&bases, 8)
+                .ok()?;
+            parsed.eh_frame_ptr().direct().ok()?
+        };
+        let rest = image.rest_of_segment(frames.wrapping_sub(image.bias))?;
+        let bytes = image.read(memory, rest)?;
+        Some(Tables {
+            header: (at, header),
+            frames: (frames, bytes),
+        })
+    }
+
+    /// What a file has of `.eh_frame` in a section that no program header leads to.
+    pub(crate) fn of_section(at: u64, bytes: Vec<u8>) -> Tables {
+        Tables {
+            header: (0, Vec::new()),
+            frames: (at, bytes),
+        }
+    }
+
+    fn section(&self, arch: Arch) -> (EhFrame<Slice<'_>>, BaseAddresses) {
+        let (at, bytes) = &self.frames;
+        let bases = BaseAddresses::default()
+            .set_eh_frame_hdr(self.header.0)
+            .set_eh_frame(*at);
+        let mut section = EhFrame::new(bytes, LittleEndian);
+        section.set_address_size(8);
+        if arch == Arch::Arm64 {
+            section.set_vendor(Vendor::AArch64);
+        }
+        (section, bases)
+    }
+
+    fn parsed_header(&self) -> Option<ParsedEhFrameHdr<Slice<'_>>> {
+        let (at, bytes) = &self.header;
+        let bases = BaseAddresses::default().set_eh_frame_hdr(*at);
+        EhFrameHdr::new(bytes, LittleEndian).parse(&bases, 8).ok()
+    }
+
+    /// The entry for an address.
+    fn entry(&self, arch: Arch, at: Addr) -> Result<Option<Entry<'_>>, gimli::Error> {
+        let (section, bases) = self.section(arch);
+        let header = self.parsed_header();
+        let found = match header.as_ref().and_then(ParsedEhFrameHdr::table) {
+            Some(table) => table.fde_for_address(&section, &bases, at.0, EhFrame::cie_from_offset),
+            None => section.fde_for_address(&bases, at.0, EhFrame::cie_from_offset),
+        };
+        match found {
+            Ok(entry) => Ok(Some(entry)),
+            Err(gimli::Error::NoUnwindInfoForAddress) => Ok(None),
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Where the function with the code at `at` begins.
+    pub(crate) fn function(&self, arch: Arch, at: Addr) -> Option<Addr> {
+        let entry = self.entry(arch, at).ok().flatten()?;
+        Some(Addr(entry.initial_address()))
+    }
+
+    /// From a frame to its caller; `lookup` is an address inside the instruction that the function is at.
+    /// `Ok(None)` where the tables do not speak of that function.
+    pub(crate) fn step(
+        &self,
+        arch: Arch,
+        context: &mut UnwindContext<usize>,
+        stack: &dyn ReadMemory,
+        state: &State,
+        lookup: Addr,
+    ) -> Result<Option<Step>, String> {
+        let damaged = |why: gimli::Error| format!("its unwind table cannot be read: {why}");
+        let Some(entry) = self.entry(arch, lookup).map_err(damaged)? else {
+            return Ok(None);
+        };
+        let (section, bases) = self.section(arch);
+        let row = match entry.unwind_info_for_address(&section, &bases, context, lookup.0) {
+            Ok(row) => row,
+            Err(gimli::Error::NoUnwindInfoForAddress) => return Ok(None),
+            Err(why) => return Err(damaged(why)),
+        };
+        if entry.is_signal_trampoline() && arch == Arch::Arm64 {
+            return signal_frame_arm64(stack, state).map(Some);
+        }
+        let frame = Frame {
+            arch,
+            row,
+            section,
+            encoding: entry.cie().encoding(),
+            return_address: usize::from(entry.cie().return_address_register().0),
+            stack,
+            state,
+        };
+        frame.caller(entry.is_signal_trampoline()).map(Some)
+    }
+}
+
+/// A frame and the rules for it.
+struct Frame<'a> {
+    arch: Arch,
+    row: &'a UnwindTableRow<usize>,
+    section: EhFrame<Slice<'a>>,
+    encoding: gimli::Encoding,
+    /// The column of the return address.
+    return_address: usize,
+    stack: &'a dyn ReadMemory,
+    state: &'a State,
+}
+
+impl Frame<'_> {
+    fn caller(&self, by_signal: bool) -> Result<Step, String> {
+        let numbers = numbers(self.arch);
+        let cfa = self.cfa()?;
+        if let Some(RegisterRule::Undefined) = self.rule(self.return_address) {
+            return Ok(Step::None);
+        }
+        let mut pc = self
+            .register(self.return_address, cfa)?
+            .ok_or("its return address was not kept")?;
+        if self.is_signed() {
+            pc = strip_signature(pc, cfa);
+        }
+        let mut caller = State {
+            pc: Addr(pc),
+            general: [None; 32],
+        };
+        for number in 0..caller.general.len() {
+            let value = if number == numbers.sp && self.rule(number).is_none() {
+                Some(cfa)
+            } else if Some(number) == numbers.lr && !by_signal {
+                // Its place was taken by the call that was just gone back over.
+                None
+            } else {
+                self.register(number, cfa)?
+            };
+            caller.set(number, value);
+        }
+        match pc {
+            0 => Ok(Step::None),
+            _ => Ok(Step::Caller {
+                state: caller,
+                by_signal,
+            }),
+        }
+    }
+
+    fn cfa(&self) -> Result<u64, String> {
+        match self.row.cfa() {
+            CfaRule::RegisterAndOffset { register, offset } => self
+                .state
+                .get(usize::from(register.0))
+                .map(|value| value.wrapping_add_signed(*offset))
+                .ok_or_else(|| unknown_register(register.0)),
+            CfaRule::Expression(expression) => {
+                let expression = expression
+                    .get(&self.section)
+                    .map_err(|why| why.to_string())?;
+                evaluate(expression, self.encoding, self.state, None, self.stack)
+            }
+        }
+    }
+
+    fn rule(&self, number: usize) -> Option<RegisterRule<usize>> {
+        self.row.register(Register(number as u16))
+    }
+
+    /// The value of a register in the caller; `None` where it was not kept.
+    fn register(&self, number: usize, cfa: u64) -> Result<Option<u64>, String> {
+        let word = |at: u64| {
+            let word = self.stack.read_u64(Addr(at));
+            word.map(Some).map_err(|why| why.to_string())
+        };
+        let evaluated = |expression: gimli::UnwindExpression<usize>| {
+            let expression = expression
+                .get(&self.section)
+                .map_err(|why| why.to_string())?;
+            evaluate(expression, self.encoding, self.state, Some(cfa), self.stack)
+        };
+        let Some(rule) = self.rule(number) else {
+            // What a table does not mention a function gives back as it was, or need not.
+            let numbers = numbers(self.arch);
+            let is_kept = numbers.saved.contains(&number) || numbers.lr == Some(number);
+            return Ok(self.state.get(number).filter(|_| is_kept));
+        };
+        match rule {
+            RegisterRule::Undefined => Ok(None),
+            RegisterRule::SameValue => Ok(self.state.get(number)),
+            RegisterRule::Offset(offset) => word(cfa.wrapping_add_signed(offset)),
+            RegisterRule::ValOffset(offset) => Ok(Some(cfa.wrapping_add_signed(offset))),
+            RegisterRule::Register(other) => Ok(self.state.get(usize::from(other.0))),
+            RegisterRule::Expression(expression) => word(evaluated(expression)?),
+            RegisterRule::ValExpression(expression) => evaluated(expression).map(Some),
+            RegisterRule::Constant(value) => Ok(Some(value)),
+            _ => Err("its unwind table has a rule of an unknown sort".to_owned()),
+        }
+    }
+
+    /// Whether the return address is signed (`DW_CFA_AARCH64_negate_ra_state`).
+    fn is_signed(&self) -> bool {
+        self.arch == Arch::Arm64
+            && matches!(
+                self.row.register(gimli::AArch64::RA_SIGN_STATE),
+                Some(RegisterRule::Constant(1))
+            )
+    }
+}
+
+/// A return address without its signature, which takes the bits that no address has. Which those
+/// are (`CONFIG_ARM64_VA_BITS`) is told by the stack, which is near the end of the address space.
+fn strip_signature(pc: u64, sp: u64) -> u64 {
+    let used = 64 - sp.leading_zeros();
+    let sizes = [36, 39, 42, 47, 48, 52];
+    let bits = sizes.into_iter().find(|&bits| used <= bits).unwrap_or(52);
+    pc & ((1 << bits) - 1)
+}
+
+/// The table of the kernel's trampoline for signals has only the frame pointer and the link
+/// register of what was interrupted; all of it is in the frame, as the kernel wrote it
+/// (`arch/arm64/kernel/signal.c`, `struct rt_sigframe`: `siginfo` of 128 bytes, then `ucontext`
+/// with 176 bytes up to the fault address, x0 … x30, sp, pc).
+fn signal_frame_arm64(stack: &dyn ReadMemory, state: &State) -> Result<Step, String> {
+    let sp = state
+        .sp(Arch::Arm64)
+        .ok_or("the stack pointer in a signal's frame is not known")?;
+    let word = |i: u64| {
+        let at = Addr(sp.0.wrapping_add(128 + 176 + 8 + 8 * i));
+        stack.read_u64(at).map_err(|why| why.to_string())
+    };
+    let mut caller = State {
+        pc: Addr(word(32)?),
+        general: [None; 32],
+    };
+    for (register, i) in caller.general.iter_mut().zip(0..) {
+        *register = Some(word(i)?);
+    }
+    Ok(Step::Caller {
+        state: caller,
+        by_signal: true,
+    })
+}
