@@ -16,6 +16,11 @@ pub trait Program {
 
     /// The file that is mapped, or one that may be it; `None` where there is none to be had.
     fn open(&self, mapping: &Mapping) -> Option<ObjectFile>;
+
+    /// Files that may have the debug information of an object that has none of its own; `ids` are its build
+    /// IDs, and `link` is the name that it gives that file itself.
+    fn open_debug(&self, mapping: &Mapping, ids: &BuildIds, link: Option<&[u8]>)
+    -> Vec<ObjectFile>;
 }
 
 /// A file that is mapped.
@@ -35,6 +40,7 @@ pub(crate) struct Image {
     /// By how much run-time addresses are ahead of link-time ones.
     pub bias: u64,
     pub file: Option<File>,
+    pub ids: BuildIds,
 }
 
 /// Unwind tables of more bytes than this are not read.
@@ -46,23 +52,19 @@ impl Image {
         let memory = program.image();
         let in_memory = head_in_memory(mapping, memory);
         let file = program.open(mapping);
+        let mut ids = match &in_memory {
+            Some((headers, bias)) => ids_in_memory(headers, *bias, memory),
+            None => BuildIds::default(),
+        };
         let (file, refusal) = match file {
             None => (None, "its file is not to be had"),
             Some(ObjectFile {
                 file,
                 is_same: true,
             }) => (Some(file), ""),
-            Some(ObjectFile { file, .. }) => match &in_memory {
-                Some((headers, bias)) => {
-                    match compare(&ids_in_memory(headers, *bias, memory), &ids_in_file(&file)) {
-                        Ok(()) => (Some(file), ""),
-                        Err(why) => (None, why),
-                    }
-                }
-                None => (
-                    None,
-                    "nothing tells whether the file of its name is the one that was mapped",
-                ),
+            Some(ObjectFile { file, .. }) => match compare(&ids, &ids_in_file(&file)) {
+                Ok(()) => (Some(file), ""),
+                Err(why) => (None, why),
             },
         };
         let (headers, bias) = in_memory
@@ -75,10 +77,14 @@ impl Image {
                 "" => "it is no ELF object that goinspect knows".to_owned(),
                 why => why.to_owned(),
             })?;
+        if let Some(file) = file.as_ref().filter(|_| ids.is_empty()) {
+            ids = ids_in_file(file);
+        }
         Ok(Image {
             headers,
             bias,
             file,
+            ids,
         })
     }
 
@@ -142,7 +148,7 @@ fn ids_in_memory(headers: &Headers, bias: u64, memory: &dyn ReadMemory) -> Build
     ids
 }
 
-pub(crate) fn ids_in_file(file: &File) -> BuildIds {
+fn ids_in_file(file: &File) -> BuildIds {
     let mut ids = BuildIds::default();
     let Some(headers) = head_of_file(file) else {
         return ids;

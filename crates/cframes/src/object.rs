@@ -1,5 +1,6 @@
 //! An object: the executable, a shared library, or the vDSO.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use addr2line::demangle_auto;
@@ -10,8 +11,8 @@ use object::{LittleEndian, Object as _, ObjectSection as _, ReadCache};
 use target::{Mapping, ReadMemory};
 
 use crate::Call;
-use crate::image::{Image, Program};
-use crate::lines::Lines;
+use crate::image::{Image, ObjectFile, Program};
+use crate::lines::{Line, Lines};
 use crate::state::State;
 use crate::symbols::Symbols;
 use crate::tables::{Step, Tables};
@@ -34,8 +35,14 @@ pub(crate) struct Object {
 struct Opened {
     image: Image,
     tables: Option<Tables>,
-    symbols: Option<Symbols>,
-    lines: Option<Option<Lines>>,
+    names: Option<Names>,
+}
+
+/// What names the code of an object.
+#[derive(Debug)]
+struct Names {
+    symbols: Symbols,
+    lines: Option<Lines>,
 }
 
 impl Object {
@@ -65,8 +72,7 @@ impl Object {
             Ok(Opened {
                 image,
                 tables,
-                symbols: None,
-                lines: None,
+                names: None,
             })
         });
         opened.as_mut().map_err(|why| why.clone())
@@ -100,9 +106,10 @@ impl Object {
         program: &dyn Program,
         lookup: Addr,
     ) -> Option<Addr> {
+        let mapping = self.mapping.clone();
         let opened = self.opened(program).ok()?;
         opened
-            .symbol(program.image(), lookup)
+            .symbol(&mapping, program, lookup)
             .map(|(entry, _)| entry)
             .or_else(|| opened.tables.as_ref()?.function(arch, lookup))
     }
@@ -115,14 +122,14 @@ impl Object {
         text: &dyn Text,
         lookup: Addr,
     ) -> Vec<Call> {
-        let object = Arc::clone(&self.name);
+        let (object, mapping) = (Arc::clone(&self.name), self.mapping.clone());
         let known = text.function(lookup);
         let Ok(opened) = self.opened(program) else {
             // What has no name is known by its place; here not even its link-time address is.
             let (entry, name) = known.unwrap_or_else(|| (lookup, format!("{lookup}")));
             return vec![Call::unnamed(name, entry)];
         };
-        let symbol = opened.symbol(program.image(), lookup).or(known);
+        let symbol = opened.symbol(&mapping, program, lookup).or(known);
         let (entry, name) = match symbol {
             Some((entry, name)) => (entry, demangle_auto(name.into(), None).into_owned()),
             None => {
@@ -133,7 +140,7 @@ impl Object {
                 (entry, format!("{object}+{link:#x}"))
             }
         };
-        let mut lines = opened.lines(lookup);
+        let mut lines = opened.lines(&mapping, program, lookup);
         // The last one is the function itself, for which a symbol has a name, too.
         let Some(last) = lines.pop() else {
             return vec![Call::unnamed(name, entry)];
@@ -148,8 +155,11 @@ impl Object {
                 inlined: true,
             })
             .collect();
+        // `read` is as good a name as `__GI___libc_read`.
+        let underscores = |name: &str| name.len() - name.trim_start_matches('_').len();
+        let plainer = |function: &String| underscores(function) <= underscores(&name);
         calls.push(Call {
-            name: last.function.unwrap_or(name),
+            name: last.function.filter(plainer).unwrap_or(name),
             entry,
             file: last.file,
             line: last.line,
@@ -173,27 +183,76 @@ impl Call {
 }
 
 impl Opened {
-    /// The symbol at a run-time address: where its function begins, and its name.
-    fn symbol(&mut self, memory: &dyn ReadMemory, at: Addr) -> Option<(Addr, String)> {
+    fn names(&mut self, mapping: &Mapping, program: &dyn Program) -> &Names {
         let image = &self.image;
-        let symbols = self
-            .symbols
-            .get_or_insert_with(|| Symbols::read(image, memory));
-        let (entry, name) = symbols.find(at.0.wrapping_sub(image.bias))?;
-        let name = String::from_utf8_lossy(name).into_owned();
-        Some((Addr(entry.wrapping_add(image.bias)), name))
+        self.names
+            .get_or_insert_with(|| Names::read(image, mapping, program))
     }
 
-    fn lines(&mut self, at: Addr) -> Vec<crate::lines::Line> {
-        let image = &self.image;
-        let lines = self
-            .lines
-            .get_or_insert_with(|| Lines::read(image.file.as_ref()?));
+    /// The symbol at a run-time address: where its function begins, and its name.
+    fn symbol(
+        &mut self,
+        mapping: &Mapping,
+        program: &dyn Program,
+        at: Addr,
+    ) -> Option<(Addr, String)> {
+        let bias = self.image.bias;
+        let names = self.names(mapping, program);
+        let (entry, name) = names.symbols.find(at.0.wrapping_sub(bias))?;
+        let name = String::from_utf8_lossy(name).into_owned();
+        Some((Addr(entry.wrapping_add(bias)), name))
+    }
+
+    /// The calls at a run-time address, as far as debug information has them.
+    fn lines(&mut self, mapping: &Mapping, program: &dyn Program, at: Addr) -> Vec<Line> {
+        let bias = self.image.bias;
+        let lines = self.names(mapping, program).lines.as_ref();
         lines
-            .as_ref()
-            .map(|lines| lines.find(at.0.wrapping_sub(image.bias)))
+            .map(|lines| lines.find(at.0.wrapping_sub(bias)))
             .unwrap_or_default()
     }
+}
+
+impl Names {
+    fn read(image: &Image, mapping: &Mapping, program: &dyn Program) -> Names {
+        let own = image.file.as_ref();
+        let mut lines = own.and_then(Lines::read);
+        let debug = match lines {
+            Some(_) => None,
+            None => {
+                let link = own.and_then(debug_link);
+                let found = program.open_debug(mapping, &image.ids, link.as_deref());
+                let is_right = |found: &ObjectFile| {
+                    found.is_same
+                        || image.ids.gnu.is_some() && build_id(&found.file) == image.ids.gnu
+                };
+                found.into_iter().find(is_right).map(|found| found.file)
+            }
+        };
+        if let Some(debug) = &debug {
+            lines = Lines::read(debug);
+        }
+        let files: Vec<&File> = own.into_iter().chain(&debug).collect();
+        Names {
+            symbols: Symbols::read(&files, image, program.image()),
+            lines,
+        }
+    }
+}
+
+/// The name that an object gives its debug file.
+fn debug_link(file: &File) -> Option<Vec<u8>> {
+    let cache = ReadCache::new(file.try_clone().ok()?);
+    let elf = ElfFile64::<LittleEndian, _>::parse(&cache).ok()?;
+    let (name, _) = elf.gnu_debuglink().ok().flatten()?;
+    Some(name.to_vec())
+}
+
+/// The build ID of a debug file, of which not much more is where its program headers say.
+fn build_id(file: &File) -> Option<Vec<u8>> {
+    let cache = ReadCache::new(file.try_clone().ok()?);
+    let elf = ElfFile64::<LittleEndian, _>::parse(&cache).ok()?;
+    Some(elf.build_id().ok().flatten()?.to_vec())
 }
 
 /// The tables of an object that has no program header for them, as static programs may.

@@ -43,11 +43,13 @@ const MAX_BYTES: u64 = 1 << 30;
 const MAX_LOADED: u64 = 1 << 26;
 
 impl Symbols {
-    /// Reads what the file has, or else what is loaded of it (`.dynsym`).
-    pub(crate) fn read(image: &Image, memory: &dyn ReadMemory) -> Symbols {
+    /// Reads what `files` (the object's own, and its debug file) have, or else what is loaded of it (`.dynsym`).
+    pub(crate) fn read(files: &[&File], image: &Image, memory: &dyn ReadMemory) -> Symbols {
         let mut symbols = Symbols::default();
-        let found = image.file.as_ref().and_then(|file| symbols.of_file(file));
-        if found.is_none() || symbols.symbols.is_empty() {
+        for file in files {
+            symbols.of_file(file);
+        }
+        if symbols.symbols.is_empty() {
             symbols.loaded(image, memory);
         }
         symbols.symbols.sort_unstable();
@@ -122,7 +124,12 @@ impl Symbols {
         Some(())
     }
 
+    /// The first of several tables of a sort counts: a debug file may have what a stripped object has not.
     fn add(&mut self, table: usize, symbols: &[u8], names: Vec<u8>) {
+        match self.names.get_mut(table) {
+            Some(kept) if kept.is_empty() => *kept = names,
+            _ => return,
+        }
         let functions = symbols.chunks_exact(SIZE).filter_map(|symbol| {
             let info = *symbol.get(4)?;
             let kind = elf::SymbolType(info & 0xf);
@@ -138,9 +145,6 @@ impl Symbols {
             })
         });
         self.symbols.extend(functions);
-        if let Some(kept) = self.names.get_mut(table) {
-            *kept = names;
-        }
     }
 
     /// The function that a link-time address lies in: where it begins, and its name. Of several

@@ -35,8 +35,9 @@ pub enum End {
     Elsewhere {
         /// The return address.
         pc: Addr,
-        /// The stack pointer when it has returned.
-        sp: Addr,
+        /// The stack pointer when it has returned; `None` where frame pointers led here and do not
+        /// tell it.
+        sp: Option<Addr>,
     },
     /// The last frame is where the thread began.
     Start,
@@ -147,9 +148,6 @@ impl CFrames {
                     interrupted: by_signal,
                     trust: how,
                 } => {
-                    let Some(sp) = caller.sp(arch) else {
-                        break End::Lost("the stack pointer is not known".to_owned());
-                    };
                     if !by_signal && !leads_on(arch, &state, &caller) {
                         let at = state.pc;
                         break End::Lost(format!("the stack makes no progress at {at}"));
@@ -158,7 +156,8 @@ impl CFrames {
                         trust = Trust::Assumed;
                     }
                     if around.text.is_elsewhere(caller.pc) {
-                        break End::Elsewhere { pc: caller.pc, sp };
+                        let (pc, sp) = (caller.pc, caller.sp(arch));
+                        break End::Elsewhere { pc, sp };
                     }
                     (state, interrupted) = (caller, by_signal);
                 }
@@ -209,7 +208,7 @@ impl CFrames {
             .or_else(|| object.function(arch, program, lookup));
         if let Some(called) = called.filter(|called| entry == Some(called.entry)) {
             let Called { pc, sp, .. } = called;
-            return Next::End(End::Elsewhere { pc, sp });
+            return Next::End(End::Elsewhere { pc, sp: Some(sp) });
         }
         match by_frame_pointer(arch, stack, state) {
             Ok(caller) => Next::assumed(caller),
@@ -226,8 +225,14 @@ impl CFrames {
 /// Whether a caller lies above what it called, as stacks grow down. On arm64 a function can
 /// do without any of the stack.
 fn leads_on(arch: Arch, from: &State, to: &State) -> bool {
-    let (from_sp, to_sp) = (from.sp(arch), to.sp(arch));
-    to_sp > from_sp || arch == Arch::Arm64 && to_sp == from_sp && to.pc != from.pc
+    let fp = numbers(arch).fp;
+    match (from.sp(arch), to.sp(arch)) {
+        (Some(from_sp), Some(to_sp)) => {
+            to_sp > from_sp || arch == Arch::Arm64 && to_sp == from_sp && to.pc != from.pc
+        }
+        // By frame pointers; the last one may lead elsewhere.
+        _ => to.get(fp) > from.get(fp) || to.get(fp) == Some(0),
+    }
 }
 
 /// The caller of a function that has not begun.
@@ -248,18 +253,19 @@ fn just_called(arch: Arch, stack: &dyn ReadMemory, state: &State) -> Option<Stat
 }
 
 /// The caller of a function that keeps a frame pointer: there lie its caller's frame pointer and,
-/// above it, its return address.
+/// above it, its return address. On amd64 that is the end of the frame; on arm64 it may be anywhere in it.
 fn by_frame_pointer(arch: Arch, stack: &dyn ReadMemory, state: &State) -> Result<State, String> {
     let numbers = numbers(arch);
-    let (Some(fp), Some(sp)) = (state.get(numbers.fp), state.get(numbers.sp)) else {
-        return Err("its value was not kept".to_owned());
-    };
-    if fp < sp || fp % 8 != 0 {
+    let fp = state.get(numbers.fp).ok_or("its value was not kept")?;
+    if state.sp(arch).is_some_and(|sp| Addr(fp) < sp) || fp % 8 != 0 {
         return Err(format!("it is {fp:#x}"));
     }
     let word = |at: u64| stack.read_u64(Addr(at)).map_err(|why| why.to_string());
     let end = fp.checked_add(16).ok_or("it is at the end of memory")?;
     let mut caller = State::new(arch, Addr(word(fp + 8)?), Addr(end));
     caller.set(numbers.fp, Some(word(fp)?));
+    if arch == Arch::Arm64 {
+        caller.set(numbers.sp, None);
+    }
     Ok(caller)
 }
