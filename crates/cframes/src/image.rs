@@ -40,6 +40,8 @@ pub(crate) struct Image {
     /// By how much run-time addresses are ahead of link-time ones.
     pub bias: u64,
     pub file: Option<File>,
+    /// Why there is none.
+    pub refusal: &'static str,
     pub ids: BuildIds,
 }
 
@@ -84,6 +86,7 @@ impl Image {
             headers,
             bias,
             file,
+            refusal,
             ids,
         })
     }

@@ -66,9 +66,16 @@ impl Object {
     fn opened(&mut self, program: &dyn Program) -> Result<&mut Opened, String> {
         let (mapping, name) = (&self.mapping, &self.name);
         let opened = self.opened.get_or_insert_with(|| {
-            let image = Image::open(mapping, program)
-                .map_err(|why| format!("{name} cannot be read: {why}"))?;
-            let tables = Tables::read(&image, program.image()).or_else(|| section(&image));
+            let unreadable = |why: &str| format!("{name} cannot be read: {why}");
+            let image = Image::open(mapping, program).map_err(|why| unreadable(&why))?;
+            let tables = match image.headers.eh_frame_hdr {
+                // Whether it has any is known only if they can be read.
+                Some(place) => {
+                    let tables = Tables::read(&image, place, program.image());
+                    Some(tables.ok_or_else(|| unreadable(image.refusal))?)
+                }
+                None => section(&image),
+            };
             Ok(Opened {
                 image,
                 tables,

@@ -6,8 +6,9 @@ use gimli::{
     ParsedEhFrameHdr, Register, RegisterRule, UnwindContext, UnwindSection, UnwindTableRow, Vendor,
 };
 use model::{Addr, Arch};
-use target::ReadMemory;
+use target::{ReadMemory, Registers};
 
+use crate::elf::Place;
 use crate::expression::{evaluate, unknown_register};
 use crate::image::Image;
 use crate::state::{State, numbers};
@@ -41,9 +42,8 @@ pub(crate) enum Step {
 }
 
 impl Tables {
-    /// Reads the tables of an object; `None` if it has none.
-    pub(crate) fn read(image: &Image, memory: &dyn ReadMemory) -> Option<Tables> {
-        let place = image.headers.eh_frame_hdr?;
+    /// Reads the tables that an object's headers lead to; `None` if they are not to be had.
+    pub(crate) fn read(image: &Image, place: Place, memory: &dyn ReadMemory) -> Option<Tables> {
         let header = image.read(memory, place)?;
         let at = place.at.wrapping_add(image.bias);
         let frames = {
@@ -129,8 +129,9 @@ impl Tables {
             Err(gimli::Error::NoUnwindInfoForAddress) => return Ok(None),
             Err(why) => return Err(damaged(why)),
         };
+        // The kernel's own table has only the frame pointer and the link register of what was interrupted.
         if entry.is_signal_trampoline() && arch == Arch::Arm64 {
-            return signal_frame_arm64(stack, state).map(Some);
+            return interrupted(arch, stack, state).map(Some);
         }
         let frame = Frame {
             arch,
@@ -264,27 +265,36 @@ fn strip_signature(pc: u64, sp: u64) -> u64 {
     pc & ((1 << bits) - 1)
 }
 
-/// The table of the kernel's trampoline for signals has only the frame pointer and the link
-/// register of what was interrupted; all of it is in the frame, as the kernel wrote it
-/// (`arch/arm64/kernel/signal.c`, `struct rt_sigframe`: `siginfo` of 128 bytes, then `ucontext`
-/// with 176 bytes up to the fault address, x0 … x30, sp, pc).
-fn signal_frame_arm64(stack: &dyn ReadMemory, state: &State) -> Result<Step, String> {
+/// The code of the trampoline that gives back what a signal interrupted, the same everywhere: a
+/// system call, `rt_sigreturn`. (gdb and libgcc know it by this, too.)
+const TRAMPOLINE_AMD64: [u8; 9] = [0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05];
+const TRAMPOLINE_ARM64: [u8; 8] = [0x68, 0x11, 0x80, 0xd2, 0x01, 0, 0, 0xd4];
+
+/// What a signal interrupted, if the function is the trampoline that the handler returns to and
+/// there is no table for it. `image` is the memory that has the code.
+pub(crate) fn behind_trampoline(
+    arch: Arch,
+    image: &dyn ReadMemory,
+    stack: &dyn ReadMemory,
+    state: &State,
+) -> Option<Step> {
+    let code: &[u8] = match arch {
+        Arch::Amd64 => &TRAMPOLINE_AMD64,
+        Arch::Arm64 => &TRAMPOLINE_ARM64,
+    };
+    let mut there = [0; 9];
+    let there = there.get_mut(..code.len())?;
+    image.read(state.pc, there).ok()?;
+    (there == code).then(|| interrupted(arch, stack, state).ok())?
+}
+
+fn interrupted(arch: Arch, stack: &dyn ReadMemory, state: &State) -> Result<Step, String> {
     let sp = state
-        .sp(Arch::Arm64)
+        .sp(arch)
         .ok_or("the stack pointer in a signal's frame is not known")?;
-    let word = |i: u64| {
-        let at = Addr(sp.0.wrapping_add(128 + 176 + 8 + 8 * i));
-        stack.read_u64(at).map_err(|why| why.to_string())
-    };
-    let mut caller = State {
-        pc: Addr(word(32)?),
-        general: [None; 32],
-    };
-    for (register, i) in caller.general.iter_mut().zip(0..) {
-        *register = Some(word(i)?);
-    }
+    let registers = Registers::of_signal_frame(arch, sp, stack).map_err(|why| why.to_string())?;
     Ok(Step::Caller {
-        state: caller,
+        state: State::from(&registers),
         by_signal: true,
     })
 }

@@ -6,7 +6,7 @@ use target::ReadMemory;
 use crate::image::Program;
 use crate::objects::CFrames;
 use crate::state::{State, numbers};
-use crate::tables::Step;
+use crate::tables::{Step, behind_trampoline};
 
 /// A physical frame of C.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -104,6 +104,17 @@ enum Next {
 }
 
 impl Next {
+    fn exactly(step: Step) -> Next {
+        match step {
+            Step::Caller { state, by_signal } => Next::Caller {
+                state,
+                interrupted: by_signal,
+                trust: Trust::Exact,
+            },
+            Step::None => Next::End(End::Start),
+        }
+    }
+
     fn assumed(state: State) -> Next {
         Next::Caller {
             state,
@@ -124,7 +135,7 @@ impl CFrames {
     /// as far as they say.
     pub fn walk(&mut self, around: &Around<'_>, start: &Start, max_frames: usize) -> Walk {
         let arch = self.arch;
-        let mut frames = Vec::new();
+        let mut frames: Vec<CFrame> = Vec::new();
         let Start {
             mut state,
             mut interrupted,
@@ -155,6 +166,10 @@ impl CFrames {
                     if how == Trust::Assumed {
                         trust = Trust::Assumed;
                     }
+                    // The trampoline that a handler returns to has called nothing.
+                    if let Some(frame) = frames.last_mut().filter(|_| by_signal) {
+                        frame.lookup = frame.pc;
+                    }
                     if around.text.is_elsewhere(caller.pc) {
                         let (pc, sp) = (caller.pc, caller.sp(arch));
                         break End::Elsewhere { pc, sp };
@@ -180,7 +195,11 @@ impl CFrames {
             text,
             stack,
         } = *around;
+        let trampoline = || behind_trampoline(arch, program.image(), stack, state);
         let Some((object, context)) = self.object_and_context(lookup) else {
+            if let Some(step) = trampoline() {
+                return Next::exactly(step);
+            }
             // A call of something that is no function: go on with who made it.
             let caller = interrupted
                 .then(|| just_called(arch, stack, state))
@@ -191,16 +210,12 @@ impl CFrames {
             };
         };
         match object.step(arch, program, context, stack, state, lookup) {
-            Ok(Some(Step::Caller { state, by_signal })) => {
-                return Next::Caller {
-                    state,
-                    interrupted: by_signal,
-                    trust: Trust::Exact,
-                };
-            }
-            Ok(Some(Step::None)) => return Next::End(End::Start),
+            Ok(Some(step)) => return Next::exactly(step),
             Ok(None) => {}
             Err(why) => return Next::lost(why),
+        }
+        if let Some(step) = trampoline() {
+            return Next::exactly(step);
         }
         let entry = text
             .function(lookup)
