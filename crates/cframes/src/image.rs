@@ -47,6 +47,8 @@ pub(crate) struct Image {
 
 /// Unwind tables of more bytes than this are not read.
 const MAX_BYTES: u64 = 1 << 28;
+/// Bytes that are read of memory at a time.
+const PIECE: u64 = 1 << 20;
 
 impl Image {
     /// Finds the object that `mapping` is the first part of.
@@ -93,18 +95,39 @@ impl Image {
 
     /// The bytes at a link-time address: all of them, or `None`.
     pub(crate) fn read(&self, memory: &dyn ReadMemory, place: Place) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(place.size.min(MAX_BYTES)).ok()?];
-        if memory
-            .read(Addr(place.at.wrapping_add(self.bias)), &mut bytes)
-            .is_ok()
-        {
-            return Some(bytes);
+        if place.size > MAX_BYTES {
+            return None;
         }
+        self.read_memory(memory, place)
+            .or_else(|| self.read_file(place))
+    }
+
+    /// Piece by piece: a size that makes no sense ends soon where nothing is mapped.
+    fn read_memory(&self, memory: &dyn ReadMemory, place: Place) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut at = Addr(place.at.wrapping_add(self.bias));
+        let mut left = place.size;
+        while left > 0 {
+            let len = left.min(PIECE);
+            let begin = bytes.len();
+            bytes.resize(begin + len as usize, 0);
+            memory.read(at, bytes.get_mut(begin..)?).ok()?;
+            at = at.checked_add(len)?;
+            left -= len;
+        }
+        Some(bytes)
+    }
+
+    fn read_file(&self, place: Place) -> Option<Vec<u8>> {
+        let file = self.file.as_ref()?;
         let segment = self.headers.segment(place.at)?;
         let skip = place.at - segment.at;
-        (skip.checked_add(place.size)? <= segment.file_size).then_some(())?;
         let offset = segment.offset.checked_add(skip)?;
-        self.file.as_ref()?.read_exact_at(&mut bytes, offset).ok()?;
+        let is_there = skip.checked_add(place.size)? <= segment.file_size
+            && offset.checked_add(place.size)? <= file.metadata().ok()?.len();
+        is_there.then_some(())?;
+        let mut bytes = vec![0; place.size as usize];
+        file.read_exact_at(&mut bytes, offset).ok()?;
         Some(bytes)
     }
 

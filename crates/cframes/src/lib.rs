@@ -15,6 +15,7 @@ mod bytes;
 mod elf;
 mod expression;
 mod image;
+mod index;
 mod lines;
 mod object;
 mod objects;

@@ -2,8 +2,8 @@
 //! those of its caller.
 
 use gimli::{
-    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry, LittleEndian,
-    ParsedEhFrameHdr, Register, RegisterRule, UnwindContext, UnwindSection, UnwindTableRow, Vendor,
+    BaseAddresses, CfaRule, EhFrame, EndianSlice, FrameDescriptionEntry, LittleEndian, Register,
+    RegisterRule, UnwindContext, UnwindSection, UnwindTableRow, Vendor,
 };
 use model::{Addr, Arch};
 use target::{ReadMemory, Registers};
@@ -11,6 +11,7 @@ use target::{ReadMemory, Registers};
 use crate::elf::Place;
 use crate::expression::{evaluate, unknown_register};
 use crate::image::Image;
+use crate::index::Index;
 use crate::state::{State, numbers};
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
@@ -19,10 +20,9 @@ type Entry<'a> = FrameDescriptionEntry<Slice<'a>>;
 /// The tables of an object, at their run-time addresses.
 #[derive(Debug)]
 pub(crate) struct Tables {
-    /// `.eh_frame_hdr`, and where it is.
-    header: (u64, Vec<u8>),
     /// `.eh_frame` and whatever lies behind it, and where it is.
     frames: (u64, Vec<u8>),
+    index: Option<Index>,
 }
 
 /// What is the caller of a frame.
@@ -45,35 +45,26 @@ impl Tables {
     /// Reads the tables that an object's headers lead to; `None` if they are not to be had.
     pub(crate) fn read(image: &Image, place: Place, memory: &dyn ReadMemory) -> Option<Tables> {
         let header = image.read(memory, place)?;
-        let at = place.at.wrapping_add(image.bias);
-        let frames = {
-            let bases = BaseAddresses::default().set_eh_frame_hdr(at);
-            let parsed = EhFrameHdr::new(&header, LittleEndian)
-                .parse(&bases, 8)
-                .ok()?;
-            parsed.eh_frame_ptr().direct().ok()?
-        };
-        let rest = image.rest_of_segment(frames.wrapping_sub(image.bias))?;
+        let index = Index::parse(place.at.wrapping_add(image.bias), header)?;
+        let rest = image.rest_of_segment(index.frames.wrapping_sub(image.bias))?;
         let bytes = image.read(memory, rest)?;
         Some(Tables {
-            header: (at, header),
-            frames: (frames, bytes),
+            frames: (index.frames, bytes),
+            index: Some(index),
         })
     }
 
     /// What a file has of `.eh_frame` in a section that no program header leads to.
     pub(crate) fn of_section(at: u64, bytes: Vec<u8>) -> Tables {
         Tables {
-            header: (0, Vec::new()),
             frames: (at, bytes),
+            index: None,
         }
     }
 
     fn section(&self, arch: Arch) -> (EhFrame<Slice<'_>>, BaseAddresses) {
         let (at, bytes) = &self.frames;
-        let bases = BaseAddresses::default()
-            .set_eh_frame_hdr(self.header.0)
-            .set_eh_frame(*at);
+        let bases = BaseAddresses::default().set_eh_frame(*at);
         let mut section = EhFrame::new(bytes, LittleEndian);
         section.set_address_size(8);
         if arch == Arch::Arm64 {
@@ -82,23 +73,22 @@ impl Tables {
         (section, bases)
     }
 
-    fn parsed_header(&self) -> Option<ParsedEhFrameHdr<Slice<'_>>> {
-        let (at, bytes) = &self.header;
-        let bases = BaseAddresses::default().set_eh_frame_hdr(*at);
-        EhFrameHdr::new(bytes, LittleEndian).parse(&bases, 8).ok()
-    }
-
     /// The entry for an address.
     fn entry(&self, arch: Arch, at: Addr) -> Result<Option<Entry<'_>>, gimli::Error> {
         let (section, bases) = self.section(arch);
-        let header = self.parsed_header();
-        let found = match header.as_ref().and_then(ParsedEhFrameHdr::table) {
-            Some(table) => table.fde_for_address(&section, &bases, at.0, EhFrame::cie_from_offset),
+        let found = match &self.index {
             None => section.fde_for_address(&bases, at.0, EhFrame::cie_from_offset),
+            Some(index) => {
+                let offset = index.find(at.0);
+                let Some(offset) = offset.and_then(|offset| usize::try_from(offset).ok()) else {
+                    return Ok(None);
+                };
+                section.fde_from_offset(&bases, offset.into(), EhFrame::cie_from_offset)
+            }
         };
         match found {
-            Ok(entry) => Ok(Some(entry)),
-            Err(gimli::Error::NoUnwindInfoForAddress) => Ok(None),
+            Ok(entry) if entry.contains(at.0) => Ok(Some(entry)),
+            Ok(_) | Err(gimli::Error::NoUnwindInfoForAddress) => Ok(None),
             Err(why) => Err(why),
         }
     }

@@ -213,13 +213,13 @@ pub fn on_arm64(go: &Toolchain) -> Result<(), Failed> {
 
 /// A goroutine that asks for the time is in the kernel's library now and then.
 pub fn in_vdso(go: &Toolchain) -> Result<(), Failed> {
-    let mut crowd = Program::start(&build(go, "clock", &BuildOptions::default())?, &[])?;
+    let mut clock = Program::start(&build(go, "clock", &BuildOptions::default())?, &[])?;
     let found = until("a goroutine is in the vDSO", || {
-        let taken = snapshot(crowd.pid(), &[]).ok()?;
+        let taken = snapshot(clock.pid(), &[]).ok()?;
         let all = taken["goroutines"].as_array()?;
-        let frames = all.iter().map(|g| c_frames(g));
-        let frames = frames.filter(|frames| !frames.is_empty()).next()?;
-        Some(frames.into_iter().cloned().collect::<Vec<Value>>())
+        let mut frames = all.iter().map(c_frames);
+        let found = frames.find(|frames| !frames.is_empty())?;
+        Some(found.into_iter().cloned().collect::<Vec<Value>>())
     })?;
     for frame in &found {
         assert_eq!(frame["object"], "[vdso]", "{found:?}");
@@ -227,8 +227,8 @@ pub fn in_vdso(go: &Toolchain) -> Result<(), Failed> {
     }
     let name = found.last().unwrap()["func"].as_str().unwrap();
     assert!(name.contains("clock_gettime"), "{found:?}");
-    crowd.ask("count")?;
-    crowd.quit()?;
+    clock.ask("count")?;
+    clock.quit()?;
     Ok(())
 }
 
