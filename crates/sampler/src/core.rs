@@ -79,6 +79,7 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
     let native = Native {
         memory: &core,
         open: &open,
+        open_path: &|path| File::open(path).ok(),
         go: (&go_file, go_path.as_deref().unwrap_or(&exe)),
         debug_file,
     };

@@ -13,6 +13,8 @@ use crate::executable::places;
 pub(crate) struct Native<'a> {
     pub memory: &'a dyn ReadMemory,
     pub open: &'a dyn Fn(&Mapping) -> Option<ObjectFile>,
+    /// Opens a file by its path.
+    pub open_path: &'a dyn Fn(&Path) -> Option<File>,
     /// The file that has the Go code, and its path as the target has it.
     pub go: (&'a File, &'a Path),
     /// Its debug file, if the user has named one.
@@ -50,7 +52,10 @@ impl Program for Native<'_> {
             Some(path) => (vec![path.to_owned()], true),
             None => (places(ids, link, &mapping.path), false),
         };
-        let files = paths.into_iter().filter_map(|path| File::open(path).ok());
+        let files = paths.iter().filter_map(|path| match is_same {
+            true => File::open(path).ok(),
+            false => (self.open_path)(path),
+        });
         files.map(|file| ObjectFile { file, is_same }).collect()
     }
 }

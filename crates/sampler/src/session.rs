@@ -155,6 +155,7 @@ impl Session {
         let native = Native {
             memory: &self.process,
             open: &open,
+            open_path: &|path| open_as_seen_by(&self.process, path),
             go: (
                 &self.chosen.file,
                 library.unwrap_or(self.process.exe_path()),
