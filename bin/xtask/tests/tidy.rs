@@ -16,8 +16,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("target", &["model"]),
     ("ptrace", &["model", "target", "nix"]),
     ("corefile", &["model", "target"]),
+    (
+        "cframes",
+        &["model", "target", "gimli", "object", "addr2line"],
+    ),
     ("gobinary", &["model", "gimli", "object"]),
-    ("goruntime", &["model", "target", "gobinary"]),
+    ("goruntime", &["model", "target", "gobinary", "cframes"]),
     ("report", &["model", "prost", "serde", "serde_json"]),
     (
         "sampler",
@@ -27,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ptrace",
             "corefile",
             "gobinary",
+            "cframes",
             "goruntime",
             "report",
         ],

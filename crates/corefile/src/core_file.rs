@@ -25,6 +25,7 @@ const AT_PHDR: u64 = 3;
 const AT_BASE: u64 = 7;
 const AT_ENTRY: u64 = 9;
 const AT_EXECFN: u64 = 31;
+const AT_SYSINFO_EHDR: u64 = 33;
 /// `PATH_MAX`.
 const LONGEST_PATH: u64 = 4096;
 
@@ -162,6 +163,11 @@ impl CoreFile {
     /// Where the dynamic linker was loaded (`AT_BASE`); `None` for a static program.
     pub fn interpreter_base(&self) -> Option<Addr> {
         self.auxv(AT_BASE).filter(|base| !base.is_null())
+    }
+
+    /// Where the kernel's library was (`AT_SYSINFO_EHDR`, vdso(7)).
+    pub fn vdso_address(&self) -> Option<Addr> {
+        self.auxv(AT_SYSINFO_EHDR)
     }
 
     /// The path of the executable as the process had it, on the machine where it ran: that of

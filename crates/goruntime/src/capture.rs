@@ -5,6 +5,8 @@ use model::{Addr, Status};
 use rustc_hash::FxHashSet;
 use target::{CapturedMemory, ReadError, ReadMemory, Target, Thread};
 
+use cframes::Text;
+
 use crate::ancestors;
 use crate::bubble;
 use crate::error::CaptureError;
@@ -22,6 +24,8 @@ pub struct Capture {
     pub memory: CapturedMemory,
     /// The threads with their registers.
     pub threads: Vec<Thread>,
+    /// Whether there may be C code in a stack, so that what is mapped where is of interest.
+    pub in_c: bool,
     /// What the reader of the snapshot should know, in sentences.
     pub diagnostics: Vec<String>,
 }
@@ -126,6 +130,7 @@ pub fn capture(
     let mut bubbles = FxHashSet::default();
     let mut ancestries = FxHashSet::default();
     let mut waiters = Vec::new();
+    let mut locked = FxHashSet::default();
     let mut total = 0u64;
     let mut left_out = 0usize;
     for &at in &gs {
@@ -152,6 +157,9 @@ pub fn capture(
         if !g.bubble.is_null() {
             bubbles.insert(g.bubble);
         }
+        if !g.lockedm.is_null() {
+            locked.insert(g.lockedm);
+        }
         if let Some((sp, bytes)) = used_stack(&g, &machine) {
             total = total.saturating_add(bytes);
             if bytes > limits.stack_bytes || total > limits.all_stack_bytes {
@@ -161,31 +169,23 @@ pub fn capture(
             }
         }
     }
+    let mut system = SystemStacks {
+        runtime,
+        limits,
+        left: limits.all_c_stack_bytes,
+        in_c: false,
+        ranges: &mut ranges,
+    };
     // Threads that work for a goroutine on their system stack or in a signal handler.
     let is_wanted = |m: &&MThread| wanted.ms || !m.raw.curg.is_null();
     for m in machine.by_addr.values().filter(is_wanted) {
-        let on_system_stack = |sp: Addr| {
-            let stack = if m.g0_holds(sp) {
-                m.g0
-            } else {
-                m.gsignal.filter(|_| m.gsignal_holds(sp))
-            };
-            stack.map(|(_, hi)| (sp, (hi.0 - sp.0).min(limits.system_stack_bytes) as usize))
-        };
-        let registers = m.registers.map(|r| r.sp);
-        ranges.extend(registers.and_then(on_system_stack));
-        ranges.extend(on_system_stack(m.raw.vdso_sp));
-        if let Some((_, hi)) = m.g0 {
-            ranges.push((hi, ABOVE_G0 as usize));
-        }
-        // What a signal interrupted there is not known before its handler's frame is read.
-        if registers.is_some_and(|sp| m.gsignal_holds(sp))
-            && let Some((lo, hi)) = m.g0
-        {
-            let bytes = (hi.0.saturating_sub(lo.0)).min(limits.system_stack_bytes);
-            ranges.push((Addr(hi.0 - bytes), bytes as usize));
-        }
+        system.of_thread(m);
     }
+    // And those whose C code has called a goroutine that is parked now.
+    for m in locked.iter().filter_map(|m| machine.by_addr.get(m)) {
+        system.of_callbacks(m);
+    }
+    let in_c = system.in_c;
     memory.fetch(target, &mut ranges);
     if left_out > 0 {
         diagnostics.push(format!(
@@ -213,8 +213,87 @@ pub fn capture(
     Ok(Capture {
         memory,
         threads: target.threads().to_vec(),
+        in_c,
         diagnostics,
     })
+}
+
+/// What is to be copied of system stacks.
+struct SystemStacks<'a> {
+    runtime: &'a Runtime,
+    limits: &'a Limits,
+    /// How many bytes more may be copied of stacks that C code has.
+    left: u64,
+    in_c: bool,
+    ranges: &'a mut Vec<(Addr, usize)>,
+}
+
+/// What is copied of a stack of which nobody knows the end.
+const UNKNOWN_STACK: u64 = 1 << 16;
+const PAGE: u64 = 4096;
+
+impl SystemStacks<'_> {
+    fn of_thread(&mut self, m: &MThread) {
+        let has_c = self.runtime.modules.has_c();
+        let registers = m.registers.filter(|_| has_c);
+        if let Some(now) = registers.filter(|now| !self.runtime.modules.is_elsewhere(now.pc)) {
+            self.in_c = true;
+            self.of_c(m, now.sp);
+        }
+        let limits = self.limits;
+        let on_system_stack = |sp: Addr| {
+            let stack = if m.g0_holds(sp) {
+                m.g0
+            } else {
+                m.gsignal.filter(|_| m.gsignal_holds(sp))
+            };
+            stack.map(|(_, hi)| (sp, (hi.0 - sp.0).min(limits.system_stack_bytes) as usize))
+        };
+        let sp = m.registers.map(|r| r.sp);
+        self.ranges.extend(sp.and_then(on_system_stack));
+        self.ranges.extend(on_system_stack(m.raw.vdso_sp));
+        if let Some((_, hi)) = m.g0 {
+            self.ranges.push((hi, ABOVE_G0 as usize));
+        }
+        // What a signal interrupted there is not known before its handler's frame is read.
+        if sp.is_some_and(|sp| m.gsignal_holds(sp))
+            && let Some((lo, hi)) = m.g0
+        {
+            let bytes = (hi.0.saturating_sub(lo.0)).min(limits.system_stack_bytes);
+            self.ranges.push((Addr(hi.0 - bytes), bytes as usize));
+            self.in_c |= has_c;
+        }
+    }
+
+    /// The stack of a thread whose C code has called Go: from where it did so the last time.
+    fn of_callbacks(&mut self, m: &MThread) {
+        if let Some(sp) = m.g0_sched.filter(|_| self.runtime.modules.has_c()) {
+            self.in_c = true;
+            self.of_c(m, sp);
+        }
+    }
+
+    /// A stack of C's from `sp` on. Where it is not all there, page by page.
+    fn of_c(&mut self, m: &MThread, sp: Addr) {
+        let bytes = match m.g0 {
+            // Of threads that C made Go only assumes that they have so much (`callbackUpdateSystemStack`).
+            Some((lo, hi)) if hi.0.wrapping_sub(lo.0) == 33 * 1024 && sp < hi => {
+                (hi.0 - sp.0).saturating_add(UNKNOWN_STACK)
+            }
+            // Go's lower bound need not be right either.
+            Some((_, hi)) if sp < hi && hi.0 - sp.0 <= self.limits.c_stack_bytes => hi.0 - sp.0,
+            _ => UNKNOWN_STACK,
+        };
+        let bytes = bytes.min(self.left);
+        self.left -= bytes;
+        let end = sp.0.saturating_add(bytes);
+        let mut at = sp.0;
+        while at < end {
+            let next = (at | (PAGE - 1)).saturating_add(1).min(end);
+            self.ranges.push((Addr(at), (next - at) as usize));
+            at = next;
+        }
+    }
 }
 
 /// The part of a stack that is in use: from the lowest place it may be walked from.

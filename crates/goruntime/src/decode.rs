@@ -13,6 +13,7 @@ use target::{CapturedMemory, ReadError, ReadMemory, Registers, Thread};
 use crate::ancestors::{self, RawAncestor};
 use crate::bubble;
 use crate::capture::{list_gs, read_g_addresses};
+use crate::cgo::{CCode, Callback};
 use crate::error::CaptureError;
 use crate::labels;
 use crate::limits::Limits;
@@ -22,11 +23,13 @@ use crate::places::Places;
 use crate::runtime::Runtime;
 use crate::signal::interrupted_registers;
 use crate::stacks::Stacks;
-use crate::start::{MThread, RawG, begin};
+use crate::start::{Begin, MThread, RawG, begin};
 use crate::symbolize::Symbolizer;
-use crate::unwind::{PhysicalFrame, Start, Unwinder};
+use crate::unwind::{Code, PhysicalFrame, Start, Unwinder};
 use crate::waits::Waits;
 use crate::wanted::Wanted;
+
+mod c;
 
 /// All goroutines that `runtime.allgs` names.
 #[derive(Debug)]
@@ -75,6 +78,7 @@ impl Decoder {
         mem: &dyn ReadMemory,
         threads: &[Thread],
         wanted: Wanted,
+        c: CCode<'_>,
     ) -> Result<Decoded, CaptureError> {
         self.stacks.forget_unused();
         self.symbolizer.forget_unused();
@@ -95,7 +99,9 @@ impl Decoder {
             labels: FxHashMap::default(),
             waits,
             wanted,
+            c,
             physical: Vec::new(),
+            callbacks: Vec::new(),
             places: Vec::new(),
         };
         let mut goroutines = Vec::with_capacity(addresses.len());
@@ -159,8 +165,11 @@ struct Sample<'a> {
     labels: FxHashMap<Addr, Result<Labels, String>>,
     waits: Waits<'a>,
     wanted: Wanted,
+    c: CCode<'a>,
     /// The frames of the last walk; kept between goroutines for its capacity.
     physical: Vec<PhysicalFrame>,
+    /// Where among them C has called Go.
+    callbacks: Vec<Callback>,
     /// Where they lie, if that is wanted.
     places: Vec<model::FramePlace>,
 }
@@ -260,6 +269,7 @@ impl Sample<'_> {
         let Decoder {
             stacks, symbolizer, ..
         } = &mut *self.decoder;
+        let c = &mut self.c;
         let ancestor = |raw: RawAncestor| {
             // Go looks these up as they are, though they are return addresses.
             let physical: Vec<PhysicalFrame> = raw
@@ -269,11 +279,12 @@ impl Sample<'_> {
                     pc,
                     lookup: pc,
                     trust: Trust::Exact,
+                    code: Code::Go,
                 })
                 .collect();
             Ancestor {
                 goid: Goid(raw.goid),
-                frames: stacks.share(modules, symbolizer, &physical),
+                frames: stacks.share(modules, symbolizer, c, &physical),
                 cut: raw.pcs.len() >= ancestors::MAX_PCS as usize,
                 gopc: (!raw.gopc.is_null()).then(|| symbolizer.call_site(modules, raw.gopc)),
             }
@@ -348,9 +359,23 @@ impl Sample<'_> {
             .by_addr
             .get(&g.m)
             .map(|m| (m, self.registers(m, notes)));
-        let begin = match begin(modules, g, at, on) {
-            Ok(begin) => begin,
-            Err(why) => return (Arc::from([]), self.decoder.stacks.end(Err(why)), None),
+        let now = on.as_ref().map(|(_, now)| now);
+        let inside = self.inside(at, g, m, now, notes);
+        let begin = match (&inside, begin(modules, g, at, on)) {
+            (Some((_, Some(resumed))), begin) => Begin {
+                first: *resumed,
+                otherwise: begin.ok().and_then(|begin| begin.otherwise),
+            },
+            (_, Ok(begin)) => begin,
+            (inside, Err(why)) => {
+                self.physical.clear();
+                self.places.clear();
+                if let Some((part, _)) = inside {
+                    self.put_c(0, part);
+                }
+                let frames = self.share();
+                return (frames, self.decoder.stacks.end(Err(why)), None);
+            }
         };
         let mut start = begin.first;
         let mut end = self.walk(&start);
@@ -365,13 +390,13 @@ impl Sample<'_> {
         if start.trust == Trust::Assumed && m.is_none() {
             notes.push("its thread is between two goroutines: the stack is the one the scheduler saved last".into());
         }
-        let Decoder {
-            stacks, symbolizer, ..
-        } = &mut *self.decoder;
-        let frames = stacks.share(modules, symbolizer, &self.physical);
+        self.between(at, g, notes);
+        if let Some((part, _)) = &inside {
+            self.put_c(0, part);
+        }
         (
-            frames,
-            stacks.end(end),
+            self.share(),
+            self.decoder.stacks.end(end),
             g.holds(start.sp)
                 .then_some(start.sp)
                 .or(Some(g.sched_sp).filter(|&sp| g.holds(sp))),
@@ -390,14 +415,17 @@ impl Sample<'_> {
             runtime,
             mem,
             physical,
+            callbacks,
             places,
             wanted,
             ..
         } = self;
         physical.clear();
+        callbacks.clear();
         places.clear();
         unwinder.walk(&runtime.modules, *mem, start, limits.frames, |visited| {
             physical.push(visited.frame);
+            callbacks.extend(Callback::visited(visited, physical.len()));
             if wanted.places {
                 places.push(finder.place(&runtime.modules, *mem, visited));
             }
@@ -434,11 +462,8 @@ impl Sample<'_> {
             self.walk(&start).map(|()| start.sp)
         });
         let sp = end.as_ref().ok().copied();
-        let Decoder {
-            stacks, symbolizer, ..
-        } = &mut *self.decoder;
-        let frames = stacks.share(&self.runtime.modules, symbolizer, &self.physical);
-        let stack_end = stacks.end(end.map(drop));
+        let frames = self.share();
+        let stack_end = self.decoder.stacks.end(end.map(drop));
         let (status, traceback) = match &raw {
             Some(g) => {
                 let status = g.status().unwrap_or(Status::Idle);

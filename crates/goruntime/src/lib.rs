@@ -8,6 +8,7 @@
 mod ancestors;
 mod bubble;
 mod capture;
+mod cgo;
 pub mod contract;
 mod decode;
 mod error;
@@ -30,6 +31,7 @@ mod waits;
 mod wanted;
 
 pub use capture::{Capture, capture};
+pub use cgo::CCode;
 pub use decode::{Decoded, Decoder, count_goroutines};
 pub use error::{CaptureError, LoadError};
 pub use image::Image;

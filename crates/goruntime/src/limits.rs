@@ -13,8 +13,14 @@ pub struct Limits {
     pub all_stack_bytes: u64,
     /// Bytes of the used part of a system stack (`g0`, `gsignal`).
     pub system_stack_bytes: u64,
+    /// Bytes of the used part of the stack that a thread's C code has.
+    pub c_stack_bytes: u64,
+    /// The same of all threads together.
+    pub all_c_stack_bytes: u64,
     /// Frames of one stack.
     pub frames: usize,
+    /// C frames that follow one another.
+    pub c_frames: usize,
     /// pprof labels of one goroutine.
     pub labels: usize,
     /// Bytes of one string.
@@ -31,7 +37,10 @@ impl Default for Limits {
             stack_bytes: 1 << 30,
             all_stack_bytes: 1 << 32,
             system_stack_bytes: 1 << 18,
+            c_stack_bytes: 1 << 23,
+            all_c_stack_bytes: 1 << 26,
             frames: 1 << 22,
+            c_frames: 1 << 16,
             labels: 4096,
             string_bytes: 1 << 16,
             rounds: 24,

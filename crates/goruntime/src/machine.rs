@@ -64,8 +64,10 @@ impl Machine {
                 diagnostics.push(format!("the M at {at} cannot be read"));
                 continue;
             };
-            let stack = |g: Addr| read_g(mem, runtime, g).map(|g| (g.lo, g.hi));
-            let (g0, gsignal) = (stack(raw.g0), stack(raw.gsignal));
+            let stack = |g: RawG| (g.lo, g.hi);
+            let own_g0 = read_g(mem, runtime, raw.g0);
+            let g0 = own_g0.map(stack);
+            let gsignal = read_g(mem, runtime, raw.gsignal).map(stack);
             let thread = match raw.procid {
                 // A thread that C made gets its number late in `minit` (`runtime/os_linux.go`).
                 0 => threads.iter().find(|thread| {
@@ -83,6 +85,7 @@ impl Machine {
                     tid: thread.map(|t| t.tid),
                     registers: thread.and_then(|t| t.registers),
                     g0,
+                    g0_sched: own_g0.map(|g| g.sched_sp).filter(|sp| !sp.is_null()),
                     gsignal,
                 },
             );

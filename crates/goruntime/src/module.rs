@@ -59,6 +59,12 @@ pub(crate) enum Role {
     Systemstack,
     /// Sets the stack pointer, but both stacks can be unwound through it.
     Cgocallback,
+    /// Calls C from a goroutine, with word left where.
+    Cgocall,
+    /// Switches to the system stack and calls C.
+    Asmcgocall,
+    /// Called by C to call Go.
+    Crosscall2,
     /// Called by functions that are about to switch stacks, and have not yet.
     GosaveSystemstackSwitch,
     /// Jumps into a goroutine.
@@ -83,6 +89,9 @@ fn role_of(name: &[u8]) -> Option<Role> {
         b"runtime.mcall" => Role::Mcall,
         b"runtime.systemstack" => Role::Systemstack,
         b"runtime.cgocallback" => Role::Cgocallback,
+        b"runtime.cgocall" => Role::Cgocall,
+        b"runtime.asmcgocall" => Role::Asmcgocall,
+        b"crosscall2" => Role::Crosscall2,
         b"gosave_systemstack_switch" => Role::GosaveSystemstackSwitch,
         b"runtime.gogo" | b"gogo" => Role::Gogo,
         b"runtime.sigtramp" | b"runtime.cgoSigtramp" => Role::Sigtramp,
@@ -236,6 +245,19 @@ impl Modules {
             0 => name.to_owned(),
             _ => format!("{name}+{offset:#x}"),
         })
+    }
+
+    /// Where the function with a role starts, if the program has one.
+    pub(crate) fn start_of(&self, role: Role) -> Option<Addr> {
+        let main = &self.main;
+        let mut roles = main.roles.iter();
+        let (&offset, _) = roles.find(|(_, of)| **of == role)?;
+        main.text.checked_add(u64::from(offset))
+    }
+
+    /// Whether C can call Go: whether there is any C.
+    pub(crate) fn has_c(&self) -> bool {
+        self.start_of(Role::Crosscall2).is_some()
     }
 
     /// The function that contains `pc` (`runtime/symtab.go`, `findfunc`).

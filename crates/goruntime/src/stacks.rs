@@ -5,9 +5,10 @@ use std::sync::Arc;
 use model::{Frame, StackEnd};
 use rustc_hash::FxHashMap;
 
+use crate::cgo::CCode;
 use crate::module::Modules;
 use crate::symbolize::Symbolizer;
-use crate::unwind::PhysicalFrame;
+use crate::unwind::{Code, PhysicalFrame};
 
 /// The stacks seen, by their physical frames.
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ impl Stacks {
         &mut self,
         modules: &Modules,
         symbolizer: &mut Symbolizer,
+        c: &mut CCode<'_>,
         physical: &[PhysicalFrame],
     ) -> Arc<[Frame]> {
         if let Some(frames) = self.known.get(physical) {
@@ -29,7 +31,10 @@ impl Stacks {
         }
         let mut frames = Vec::with_capacity(physical.len() * 2);
         for frame in physical {
-            symbolizer.expand(modules, frame, &mut frames);
+            match frame.code {
+                Code::Go => symbolizer.expand(modules, frame, &mut frames),
+                Code::C(_) => symbolizer.expand_c(modules, c, frame, &mut frames),
+            }
         }
         let frames: Arc<[Frame]> = frames.into();
         self.known.insert(physical.into(), Arc::clone(&frames));

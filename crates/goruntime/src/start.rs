@@ -162,6 +162,8 @@ pub(crate) struct MThread {
     pub registers: Option<Registers>,
     /// Bounds of the system stack.
     pub g0: Option<(Addr, Addr)>,
+    /// `g0.sched.sp`: where it is free from, as long as the thread runs a goroutine.
+    pub g0_sched: Option<Addr>,
     /// Bounds of the signal stack.
     pub gsignal: Option<(Addr, Addr)>,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::{Addr, Frame, FrameKind, Function, Site};
 use rustc_hash::FxHashMap;
 
+use crate::cgo::CCode;
 use crate::module::{MAX_INLINED, Modules};
 use crate::unwind::PhysicalFrame;
 
@@ -48,9 +49,36 @@ impl Symbolizer {
             file: Arc::clone(&call.file),
             line: call.line,
             inlined: call.inlined,
-            kind: call.kind,
+            kind: call.kind.clone(),
             trust: physical.trust,
         }));
+    }
+
+    /// The same for a frame of C.
+    pub(crate) fn expand_c(
+        &mut self,
+        modules: &Modules,
+        c: &mut CCode<'_>,
+        physical: &PhysicalFrame,
+        frames: &mut Vec<Frame>,
+    ) {
+        let object = c.frames.object_name(physical.lookup);
+        for call in c.frames.calls(c.program, modules, physical.lookup) {
+            frames.push(Frame {
+                pc: physical.pc,
+                function: Function {
+                    name: self.intern(call.name),
+                    entry: call.entry,
+                },
+                file: self.intern(call.file.unwrap_or_else(|| "?".to_owned())),
+                line: call.line,
+                inlined: call.inlined,
+                kind: FrameKind::C {
+                    object: object.clone(),
+                },
+                trust: physical.trust,
+            });
+        }
     }
 
     /// The place a return address stands for (`g.gopc`): as in `printcreatedby1`, the physical

@@ -20,7 +20,7 @@ pub(crate) struct Start {
     pub lr: u64,
     /// Whether `pc` is where a thread was interrupted, and no return address.
     pub interrupted: bool,
-    /// Whether these are `syscallpc` and `syscallsp`: taken before the function moved its stack pointer.
+    /// Whether these are `syscallpc` and `syscallsp`, or the like: taken before the function moved its stack pointer.
     pub is_syscall: bool,
     /// One past the highest address of the stack.
     pub hi: Addr,
@@ -47,6 +47,16 @@ pub(crate) struct PhysicalFrame {
     /// The address to look up: inside the call instruction, unless the frame was interrupted.
     pub lookup: Addr,
     pub trust: Trust,
+    pub code: Code,
+}
+
+/// Who knows what a frame stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Code {
+    /// pclntab.
+    Go,
+    /// What was mapped at this [`cframes::CFrames::generation`].
+    C(u32),
 }
 
 /// A frame on the way.
@@ -170,7 +180,12 @@ impl Unwinder {
             } else {
                 Addr(pc.0 - 1)
             };
-            let frame = PhysicalFrame { pc, lookup, trust };
+            let frame = PhysicalFrame {
+                pc,
+                lookup,
+                trust,
+                code: Code::Go,
+            };
             let name = || {
                 modules
                     .find(pc)

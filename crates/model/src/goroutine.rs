@@ -161,13 +161,18 @@ impl Goroutine {
     }
 
     /// The innermost frame outside the runtime and what stands around its waiting (locks, system
-    /// calls, polling): where the program itself waits or works. If there is nothing
+    /// calls, polling; in C the C library): where the program itself waits or works. If there is nothing
     /// else, the innermost that is at least outside `runtime`.
     pub fn top_user_frame(&self) -> Option<&Frame> {
         let outside = |inner: &[&str]| {
             self.frames.iter().find(|frame| {
                 let name = &frame.function.name;
-                name.contains('.') && !inner.iter().any(|prefix| name.starts_with(prefix))
+                match frame.is_c() {
+                    true => !frame.is_around_c(),
+                    false => {
+                        name.contains('.') && !inner.iter().any(|prefix| name.starts_with(prefix))
+                    }
+                }
             })
         };
         outside(&["runtime.", "internal/", "sync.", "syscall.", "type:"])

@@ -29,7 +29,10 @@ pub use build_ids::BuildIds;
 pub use diff::{Change, Diff, DiffCounts, Differences, diff};
 pub use escape::{Escaped, must_escape};
 pub use filter::{Filter, FilterError};
-pub use frame::{Frame, FrameKind, Function, Site, Trust, is_name_shown_by_go, shown_by_go};
+pub use frame::{
+    C_FRAMES_MISSING, Frame, FrameKind, Function, Site, Trust, is_name_shown_by_go, shown_by_go,
+    shown_with_c,
+};
 pub use goroutine::{Goroutine, Labels, StackBounds, StackEnd, Status};
 pub use group::{Group, Stacks, group};
 pub use ids::{Goid, Pid, Tid};

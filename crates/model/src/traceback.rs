@@ -16,7 +16,7 @@ pub struct Traceback {
     /// Those who created it, the parent first, if the program keeps them
     /// (`GODEBUG=tracebackancestors=N`).
     pub ancestors: Vec<Ancestor>,
-    /// Where its frames lie, one for each frame that is not inlined, in the same order.
+    /// Where its frames lie, one for each of Go's that is not inlined, in the same order.
     /// Empty unless it was asked for.
     pub places: Box<[FramePlace]>,
 }

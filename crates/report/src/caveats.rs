@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use model::{Goroutine, Snapshot, StackEnd, Trust};
+use model::{Frame, Goroutine, Snapshot, StackEnd, Trust};
 
 /// How many goids a sentence names before the rest is only counted.
 const MAX_GOIDS: usize = 10;
@@ -67,7 +67,8 @@ fn all(s: &Snapshot) -> Vec<String> {
             "{more} more stacks end early for other reasons; the JSON snapshot holds them"
         ));
     }
-    let assumed = goids(s, |g| g.frames.iter().any(|f| f.trust == Trust::Assumed));
+    let is_assumed = |f: &Frame| !f.is_c() && f.trust == Trust::Assumed;
+    let assumed = goids(s, |g| g.frames.iter().any(is_assumed));
     if !assumed.is_empty() {
         lines.push(format!(
             "{}: the stack is what the runtime saved last, and may be out of date",
@@ -84,13 +85,14 @@ fn all(s: &Snapshot) -> Vec<String> {
     lines
 }
 
-fn goids(s: &Snapshot, is_meant: impl Fn(&Goroutine) -> bool) -> Vec<u64> {
+/// The goids of those that are meant.
+pub(crate) fn goids(s: &Snapshot, is_meant: impl Fn(&Goroutine) -> bool) -> Vec<u64> {
     let meant = s.goroutines.iter().filter(|g| is_meant(g));
     meant.map(|g| g.goid.0).collect()
 }
 
 /// `goroutines 5, 7 and 3 more`.
-fn listed(goids: &[u64]) -> String {
+pub(crate) fn listed(goids: &[u64]) -> String {
     let some: Vec<String> = goids.iter().take(MAX_GOIDS).map(u64::to_string).collect();
     let more = match goids.len().checked_sub(MAX_GOIDS) {
         Some(more @ 1..) => format!(" and {more} more"),

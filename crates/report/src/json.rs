@@ -32,6 +32,9 @@ pub(crate) const SNAPSHOT_VERSION: &str = "goinspect.snapshot/1";
 /// How a note begins that tells why a stack ends early.
 pub(crate) const ENDS_EARLY: &str = "stack ends early: ";
 
+/// What `lang` of a C frame is.
+pub(crate) const LANG_C: &str = "c";
+
 /// How the object is laid out; the content is the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Style {
@@ -185,6 +188,12 @@ pub(crate) struct FrameDto<'a> {
     /// Only written for the few frames where it is true.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     wrapper: bool,
+    /// Only written for what is not Go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lang: Option<&'static str>,
+    /// Only written with `lang`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<Option<&'a str>>,
 }
 
 #[derive(Serialize)]
@@ -343,6 +352,8 @@ impl<'a> FrameDto<'a> {
                 Trust::Assumed => "assumed",
             },
             wrapper: f.kind == FrameKind::Wrapper,
+            lang: f.is_c().then_some(LANG_C),
+            object: f.is_c().then(|| f.object()),
         }
     }
 }

@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 
 use model::{
-    Addr, Dialect, Escaped, Frame, Goid, Goroutine, Site, Snapshot, StackEnd, Status, Trust,
-    shown_by_go,
+    Addr, C_FRAMES_MISSING, Dialect, Escaped, Frame, Goid, Goroutine, Site, Snapshot, StackEnd,
+    Status, Trust, shown_with_c,
 };
 
 use crate::words::{counted, left_out, thousands};
@@ -53,12 +53,15 @@ impl<W: Write> Page<W> {
         writeln!(self.out, "{}", goid_list(goids, self.width))
     }
 
-    /// The calls, as Go's traceback would show them.
+    /// The calls, as Go's traceback would show them, and those in C.
     pub(crate) fn frames(&mut self, all: &[Frame]) -> io::Result<()> {
         let frames = shown_frames(all, &self.dialect);
         self.hidden_frames += all.len() - frames.len();
         for frame in frames {
             write!(self.out, "    {}", Escaped(&frame.function.name))?;
+            if frame.is_c() {
+                write!(self.out, " {}", self.paint.dim("[C]"))?;
+            }
             if frame.inlined {
                 write!(self.out, " {}", self.paint.dim("(inlined)"))?;
             }
@@ -66,7 +69,7 @@ impl<W: Write> Page<W> {
                 write!(self.out, " {}", self.paint.warning("(assumed)"))?;
             }
             writeln!(self.out)?;
-            self.place(&frame.file, frame.line)?;
+            writeln!(self.out, "        {}", self.paint.dim(place_of(frame)))?;
         }
         Ok(())
     }
@@ -76,16 +79,17 @@ impl<W: Write> Page<W> {
         &mut self,
         members: impl Iterator<Item = &'g Goroutine>,
     ) -> io::Result<()> {
-        let mut ends: Vec<&str> = members
-            .filter_map(|g| match &g.stack_end {
-                StackEnd::Complete => None,
-                StackEnd::Early(why) => Some(&**why),
-            })
-            .collect();
-        ends.sort_unstable();
-        ends.dedup();
-        for why in ends {
-            let text = format!("    … stack ends early: {}", Escaped(why));
+        let mut ends = BTreeSet::new();
+        for g in members {
+            if let StackEnd::Early(why) = &g.stack_end {
+                ends.insert(("stack ends early: ", &**why));
+            }
+            let missing = g.notes.iter();
+            let missing = missing.filter_map(|note| note.strip_prefix(C_FRAMES_MISSING));
+            ends.extend(missing.map(|why| (C_FRAMES_MISSING, why)));
+        }
+        for (what, why) in ends {
+            let text = format!("    … {what}{}", Escaped(why));
             writeln!(self.out, "{}", self.paint.warning(text))?;
         }
         Ok(())
@@ -152,6 +156,15 @@ impl<W: Write> Page<W> {
                 counted(self.hidden_frames, "frame")
             )
         })
+    }
+}
+
+/// Where a call stands: file and line, or of C that was built without debug information the
+/// object, which is all that is known.
+pub(crate) fn place_of(frame: &Frame) -> String {
+    match frame.object() {
+        Some(object) if frame.line == 0 => Escaped(object).to_string(),
+        _ => format!("{}:{}", Escaped(&frame.file), frame.line),
     }
 }
 
@@ -245,9 +258,9 @@ impl Display for State<'_> {
     }
 }
 
-/// The frames that Go's traceback would show; all of them if it would show none.
+/// The frames that Go's traceback would show (all of them if it would show none), and those of C.
 pub(crate) fn shown_frames<'f>(frames: &'f [Frame], dialect: &Dialect) -> Vec<&'f Frame> {
-    let shown = shown_by_go(frames, dialect);
+    let shown = shown_with_c(frames, dialect);
     shown.iter().filter_map(|&i| frames.get(i)).collect()
 }
 

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use cframes::{CFrames, ObjectFile};
 use corefile::{CoreFile, FileSegment, MappedFile, OpenOptions};
 use gobinary::GoBinary;
-use goruntime::{Decoder, Image, Runtime};
+use goruntime::{CCode, Decoder, Image, Runtime};
 use model::{Addr, CaptureInfo, Goroutine, Snapshot, TargetInfo, TargetKind};
 use target::{Mapping, Target};
 
 use crate::error::{Error, ErrorKind};
 use crate::images::Mapped;
+use crate::native::{Native, vdso};
 use crate::session::{Options, build_info};
 
 /// Reads the goroutines of a core file. The executable is the one that the core names, unless
@@ -54,6 +56,7 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
     let is_exe = chosen.library.is_none();
     check(&core, binary, is_exe, options.force, &mut diagnostics)
         .map_err(|why| why.on(format!("{} and {}", path.display(), exe.display())))?;
+    let go_file = chosen.file.try_clone().map_err(no_file)?;
     let core = with_file(core, &chosen.image, chosen.file).map_err(no_file)?;
     let failed = |why: Error| {
         let error = why.on(format!("{} with {}", path.display(), exe.display()));
@@ -67,8 +70,32 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
         .map_err(|why| failed(why.into()))?;
     let runtime = Arc::new(runtime);
     let mut decoder = Decoder::new(Arc::clone(&runtime), options.limits);
+    let open = |mapping: &Mapping| {
+        let file = open(mapping)?;
+        let is_same = false;
+        Some(ObjectFile { file, is_same })
+    };
+    let go_path = chosen.library.clone().or_else(|| core.exe_path());
+    let native = Native {
+        memory: &core,
+        open: &open,
+        open_path: &|path| File::open(path).ok(),
+        go: (&go_file, go_path.as_deref().unwrap_or(&exe)),
+        debug_file,
+    };
+    let mut c = CFrames::new(binary.arch);
+    c.set_mappings(with_unlisted(
+        &mapped.mappings,
+        &core,
+        &chosen.image,
+        native.go.1,
+    ));
+    let c = CCode {
+        frames: &mut c,
+        program: &native,
+    };
     let decoded = decoder
-        .decode(&core, core.threads(), options.wanted)
+        .decode(&core, core.threads(), options.wanted, c)
         .map_err(|why| failed(why.into()))?;
     if let Some(why) = core.read_failure() {
         diagnostics.push(format!("not all could be read: {why}"));
@@ -150,6 +177,30 @@ fn mappings(core: &CoreFile) -> Vec<Mapping> {
         path: file.path.clone(),
     };
     core.mapped_files().iter().map(mapping).collect()
+}
+
+/// The mappings with those that a core's list has not: the kernel's, and where there is no list (as
+/// from qemu) those of the file with the Go code.
+fn with_unlisted(listed: &[Mapping], core: &CoreFile, image: &Image, path: &Path) -> Vec<Mapping> {
+    let mut mappings = listed.to_vec();
+    mappings.extend(core.vdso_address().map(vdso));
+    let segments = image.binary.segments().iter().filter(|s| s.size > 0);
+    let of_image = segments.map(|segment| {
+        let start = Addr(segment.at.0.wrapping_add(image.bias));
+        Mapping {
+            start,
+            end: Addr(start.0.saturating_add(segment.size)),
+            file_offset: segment.offset,
+            file: (0, 0),
+            path: path.to_owned(),
+        }
+    });
+    let of_image: Vec<Mapping> = of_image.collect();
+    let is_listed = |m: &Mapping| listed.iter().any(|listed| listed.contains(m.start));
+    if !of_image.iter().any(is_listed) {
+        mappings.extend(of_image);
+    }
+    mappings
 }
 
 /// The core, with what it leaves out of the program's text and constants taken from the file of

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use gobinary::GoBinary;
 use goruntime::Runtime;
+use model::BuildIds;
 use ptrace::Process;
 
 use crate::error::{Error, ErrorKind};
@@ -30,7 +31,9 @@ pub(crate) fn open(
         Runtime::use_debug_file(&mut binary, file, true).map_err(|why| subject(why.into()))?;
     } else if binary.is_stripped() {
         // The first that is the right one; what is wrong with others is of no interest.
-        let _ = places(&binary, path).into_iter().find(|place| {
+        let link = binary.debug_link.as_deref();
+        let places = places(&binary.build_ids, link, path);
+        let _ = places.into_iter().find(|place| {
             open(place)
                 .is_some_and(|file| Runtime::use_debug_file(&mut binary, file, false).is_ok())
         });
@@ -45,19 +48,18 @@ pub(crate) fn open_as_seen_by(process: &Process, path: &Path) -> Option<File> {
 }
 
 /// Where a debug file may be, in the order in which gdb looks (`info "(gdb)Separate Debug Files"`),
-/// and then in debuginfod's cache.
-fn places(binary: &GoBinary, path: &Path) -> Vec<PathBuf> {
+/// and then in debuginfod's cache. `link` is the name that the file at `path` gives its own.
+pub(crate) fn places(ids: &BuildIds, link: Option<&[u8]>, path: &Path) -> Vec<PathBuf> {
     const GLOBAL: &str = "/usr/lib/debug";
     let mut places = Vec::new();
-    let id: Option<String> = binary
-        .build_ids
+    let id: Option<String> = ids
         .gnu
         .as_ref()
         .map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
     if let Some((first, rest)) = id.as_deref().and_then(|id| id.split_at_checked(2)) {
         places.push(Path::new(GLOBAL).join(format!(".build-id/{first}/{rest}.debug")));
     }
-    if let (Some(link), Some(folder)) = (&binary.debug_link, path.parent()) {
+    if let (Some(link), Some(folder)) = (link, path.parent()) {
         let link = OsStr::from_bytes(link);
         places.push(folder.join(link));
         places.push(folder.join(".debug").join(link));

@@ -8,6 +8,7 @@ mod error;
 mod executable;
 mod images;
 mod list;
+mod native;
 mod session;
 
 pub use self::core::read_core;

@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use goruntime::{Decoder, Limits, Runtime, Wanted, capture};
+use cframes::{CFrames, ObjectFile};
+use goruntime::{CCode, Decoder, Limits, Runtime, Wanted, capture};
 use model::{BuildInfo, CaptureInfo, Goroutine, Pid, Snapshot, TargetInfo, TargetKind, WaitState};
-use ptrace::{Presence, Process, StopLimits};
+use ptrace::{MappedFile, Presence, Process, StopLimits};
 use target::Mapping;
 
 use crate::error::{Error, ErrorKind};
 use crate::executable::open_as_seen_by;
 use crate::images::{Chosen, Mapped};
+use crate::native::{Native, vdso};
 
 /// How to open a target and what to take of it.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,7 @@ pub struct Session {
     chosen: Chosen,
     runtime: Arc<Runtime>,
     decoder: Decoder,
+    c: CFrames,
     options: Options,
     build: BuildInfo,
 }
@@ -67,7 +70,10 @@ impl Session {
         };
         let build = build_info(&runtime);
         let decoder = Decoder::new(Arc::clone(&runtime), options.limits);
+        let mut c = CFrames::new(runtime.binary().arch);
+        c.set_mappings(process.vdso_address().map(vdso).into_iter().collect());
         Ok(Session {
+            c,
             process,
             chosen,
             runtime,
@@ -104,6 +110,8 @@ impl Session {
             &self.options.limits,
             self.options.wanted,
         );
+        let in_c = captured.as_ref().is_ok_and(|captured| captured.in_c);
+        let maps = in_c.then(|| stopped.maps());
         let pause = stopped.resume();
         let captured = match captured {
             Ok(captured) => captured,
@@ -132,9 +140,36 @@ impl Session {
             .iter()
             .all(|thread| thread.registers.is_some());
         diagnostics.extend(captured.diagnostics);
-        let decoded =
-            self.decoder
-                .decode(&captured.memory, &captured.threads, self.options.wanted)?;
+        match maps {
+            Some(Ok(maps)) => self.c.set_mappings(maps.named()),
+            Some(Err(why)) => diagnostics.push(format!(
+                "what is mapped where is not known ({why}): C frames are missing"
+            )),
+            None => {}
+        }
+        let open = |mapping: &Mapping| {
+            let MappedFile { file, is_same } = self.process.open_mapped(mapping)?;
+            Some(ObjectFile { file, is_same })
+        };
+        let library = self.chosen.library.as_deref();
+        let native = Native {
+            memory: &self.process,
+            open: &open,
+            open_path: &|path| open_as_seen_by(&self.process, path),
+            go: (
+                &self.chosen.file,
+                library.unwrap_or(self.process.exe_path()),
+            ),
+            debug_file: self.options.debug_file.as_deref(),
+        };
+        let c = CCode {
+            frames: &mut self.c,
+            program: &native,
+        };
+        let wanted = self.options.wanted;
+        let decoded = self
+            .decoder
+            .decode(&captured.memory, &captured.threads, wanted, c)?;
         diagnostics.extend(decoded.diagnostics);
         let mut goroutines = decoded.goroutines;
         name_files(&self.process, &mut goroutines);

@@ -1,6 +1,8 @@
 //! The registers of a thread.
 
-use model::Addr;
+use model::{Addr, Arch};
+
+use crate::{ReadError, ReadMemory};
 
 /// The general registers of a thread, under the names that Go code gives them, and all of
 /// them by number, as unwinding C code needs them.
@@ -65,6 +67,41 @@ impl Registers {
         Registers {
             syscall: Some(number).filter(|&number| number.cast_signed() >= 0),
             ..self
+        }
+    }
+
+    /// Those that the kernel saved when a signal interrupted the thread. `frame` is where the stack pointer
+    /// is when the handler has returned to the trampoline that gives them back (`struct rt_sigframe` of
+    /// `arch/x86/include/asm/sigframe.h` and `arch/arm64/kernel/signal.c`; `ucontext` in
+    /// `runtime/defs_linux_$GOARCH.go`).
+    pub fn of_signal_frame(
+        arch: Arch,
+        frame: Addr,
+        memory: &dyn ReadMemory,
+    ) -> Result<Registers, ReadError> {
+        let word = |offset: u64| memory.read_u64(Addr(frame.0.wrapping_add(offset)));
+        match arch {
+            // The return address has been left behind: here is the ucontext. Its general
+            // registers follow flags, link and stack (40 bytes), in the order r8 … r15, rdi, rsi,
+            // rbp, rbx, rdx, rax, rcx, rsp, rip; here they are in the order of DWARF.
+            Arch::Amd64 => {
+                const ORDER: [u64; 16] = [13, 12, 14, 11, 9, 8, 10, 15, 0, 1, 2, 3, 4, 5, 6, 7];
+                let mut general = [0; 16];
+                for (register, i) in general.iter_mut().zip(ORDER) {
+                    *register = word(40 + 8 * i)?;
+                }
+                Ok(Registers::amd64(word(40 + 8 * 16)?, general))
+            }
+            // The siginfo (128 bytes), then the ucontext: 176 bytes up to the fault address, then
+            // x0 … x30, sp, pc.
+            Arch::Arm64 => {
+                let register = |i: u64| word(128 + 176 + 8 + 8 * i);
+                let mut general = [0; 32];
+                for (to, i) in general.iter_mut().zip(0..) {
+                    *to = register(i)?;
+                }
+                Ok(Registers::arm64(register(32)?, general))
+            }
         }
     }
 }

@@ -27,7 +27,8 @@ const START: u64 = 9_000 * SECOND;
 /// A goroutine in the making.
 pub(crate) struct G(pub Goroutine);
 
-/// `file:line function`, innermost first; `+` before the function for inlined, `w` for wrapper.
+/// `file:line function`, innermost first; `+` before the function for inlined, `^` for wrapper, `$` for
+/// C (`object:0` where there is no debug information).
 pub(crate) fn stack(calls: &[&str]) -> Arc<[Frame]> {
     calls
         .iter()
@@ -41,7 +42,8 @@ fn frame(call: &str, i: u64) -> Frame {
     let (file, line) = place.rsplit_once(':').unwrap();
     let inlined = name.starts_with('+');
     let wrapper = name.starts_with('^');
-    let name = name.trim_start_matches(['+', '^']);
+    let c = name.starts_with('$');
+    let name = name.trim_start_matches(['+', '^', '$']);
     let line: u32 = line.parse().unwrap();
     Frame {
         pc: Addr(0x40_0000 + 0x1000 * i + u64::from(line)),
@@ -52,10 +54,12 @@ fn frame(call: &str, i: u64) -> Frame {
         file: file.into(),
         line,
         inlined,
-        kind: if wrapper {
-            FrameKind::Wrapper
-        } else {
-            FrameKind::Normal
+        kind: match (c, wrapper) {
+            (true, _) => FrameKind::C {
+                object: Some(if line == 0 { file.into() } else { "svc".into() }),
+            },
+            (false, true) => FrameKind::Wrapper,
+            (false, false) => FrameKind::Normal,
         },
         trust: Trust::Exact,
     }

@@ -193,7 +193,8 @@ fn same_as_with_debug_file(stripped: &Path, whole: &Path, mode: Mode) -> Result<
     let goroutines = |of: &Value| of["goroutines"].as_array().cloned().unwrap_or_default();
     let (ours, twins) = (goroutines(&ours), goroutines(&twins));
     assert!(ours.len() > 100 && ours.len() == twins.len());
-    for (ours, twin) in ours.iter().zip(&twins) {
+    for (ours, twin) in ours.into_iter().zip(twins) {
+        let (ours, twin) = (without_names_of_c(ours), without_names_of_c(twin));
         let (ours, twin) = (ours.as_object().unwrap(), twin.as_object().unwrap());
         for (key, value) in ours {
             assert_eq!(
@@ -205,4 +206,16 @@ fn same_as_with_debug_file(stripped: &Path, whole: &Path, mode: Mode) -> Result<
         }
     }
     Ok(())
+}
+
+/// What C functions are called, and what was inlined into them, only debug information and symbols say.
+fn without_names_of_c(mut goroutine: Value) -> Value {
+    let frames = goroutine["frames"].as_array_mut().unwrap();
+    frames.retain(|frame| frame["lang"].is_null() || frame["inlined"] == false);
+    for frame in frames.iter_mut().filter(|frame| frame["lang"] == "c") {
+        for name in ["func", "entry", "file", "line"] {
+            frame[name] = Value::Null;
+        }
+    }
+    goroutine
 }

@@ -4,14 +4,16 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
+use cframes::{CFrames, ObjectFile};
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
-use goruntime::{Decoder, Image, Limits, Runtime, Wanted, capture};
-use model::{Addr, Pid};
+use goruntime::{CCode, Decoder, Image, Limits, Runtime, Wanted, capture};
+use model::{Addr, BuildIds, Frame, Goroutine, Pid};
 use ptrace::{Process, StopLimits};
-use target::{ReadError, ReadMemory};
+use target::{Mapping, ReadError, ReadMemory};
 
 /// Memory in which some bytes are not what they were. The same address always reads the same.
 struct Mutated<'m> {
@@ -69,27 +71,70 @@ const ALL: Wanted = Wanted {
     ms: true,
 };
 
+/// C code of which only what is loaded can be had.
+struct Loaded<'m>(&'m dyn ReadMemory);
+
+impl cframes::Program for Loaded<'_> {
+    fn image(&self) -> &dyn ReadMemory {
+        self.0
+    }
+
+    fn open(&self, _: &Mapping) -> Option<ObjectFile> {
+        None
+    }
+
+    fn open_debug(&self, _: &Mapping, _: &BuildIds, _: Option<&[u8]>) -> Vec<ObjectFile> {
+        Vec::new()
+    }
+}
+
 /// The memory of a real program with random changes, a hundred times over.
 pub fn mutated_memory(go: &Toolchain) -> Result<(), Failed> {
-    let path = build(go, "zoo", &BuildOptions::default())?;
-    let zoo = Program::start(&path, &[])?;
+    survives(&build(go, "zoo", &BuildOptions::default())?)
+}
+
+/// The same of one that is in C, whose unwind tables and symbols are changed, too.
+pub fn mutated_memory_with_c(go: &Toolchain) -> Result<(), Failed> {
+    let options = BuildOptions {
+        cgo: true,
+        ..BuildOptions::default()
+    };
+    survives(&build(go, "cstack", &options)?)
+}
+
+fn survives(path: &Path) -> Result<(), Failed> {
+    let zoo = Program::start(path, &[])?;
     let limits = Limits::default();
     let mut process = Process::open(Pid(zoo.pid() as i32))?;
-    let binary = Arc::new(Runtime::open_binary(File::open(&path)?)?);
+    let binary = Arc::new(Runtime::open_binary(File::open(path)?)?);
     let image = Image::at_entry(Arc::clone(&binary), process.entry_address()?);
     let runtime = Arc::new(Runtime::load(&image, &process, &|_| None)?);
     let stopped = process.stop(&StopLimits::default())?;
     let captured = capture(&stopped, &runtime, &limits, ALL)?;
+    let mappings = stopped.maps()?.named();
     drop(stopped);
-    zoo.quit()?;
+    // Only the tables of C are read from then on.
+    let zoo = match captured.in_c {
+        true => Some(zoo),
+        false => zoo.quit().map(|()| None)?,
+    };
 
     let variable = |name| binary.variable(name).map(|v| Addr(v.at.0));
     let spared = [variable("runtime.allglen")?, variable("runtime.allgptr")?];
+    let mut c = CFrames::new(binary.arch);
+    c.set_mappings(mappings.clone());
+    let c_code = CCode {
+        frames: &mut c,
+        program: &Loaded(&process),
+    };
     let whole = Decoder::new(Arc::clone(&runtime), limits).decode(
         &captured.memory,
         &captured.threads,
         ALL,
+        c_code,
     )?;
+    let in_c = |g: &Arc<Goroutine>| g.frames.iter().any(Frame::is_c);
+    assert_eq!(whole.goroutines.iter().any(in_c), captured.in_c);
     let entries = whole.goroutines.len() + whole.unreadable.len();
     let mut decoder = Decoder::new(Arc::clone(&runtime), limits);
     let (mut changed, mut noticed) = (0, 0);
@@ -102,7 +147,19 @@ pub fn mutated_memory(go: &Toolchain) -> Result<(), Failed> {
             spared,
             changed: Cell::new(0),
         };
-        let decoded = decoder.decode(&memory, &captured.threads, ALL)?;
+        let image = Mutated {
+            memory: &process,
+            changed: Cell::new(0),
+            ..memory
+        };
+        let mut c = CFrames::new(binary.arch);
+        c.set_mappings(mappings.clone());
+        let c_code = CCode {
+            frames: &mut c,
+            // With tables that are right, too: then more of them is used.
+            program: &Loaded(if seed % 2 == 0 { &process } else { &image }),
+        };
+        let decoded = decoder.decode(&memory, &captured.threads, ALL, c_code)?;
         changed += memory.changed.get();
         noticed += decoded.unreadable.len();
         assert_eq!(
@@ -133,5 +190,6 @@ pub fn mutated_memory(go: &Toolchain) -> Result<(), Failed> {
         changed > 1000 && noticed > 100,
         "{changed} bytes changed, {noticed} entries unreadable"
     );
+    zoo.map_or(Ok(()), Program::quit)?;
     Ok(())
 }

@@ -11,6 +11,7 @@
 )]
 
 mod builds;
+mod c_frames;
 mod churn;
 mod core;
 mod damaged;
@@ -40,6 +41,7 @@ use fixtures::{Requirement, Trials};
 const STRACE: &[Requirement] = &[Requirement::Program("strace")];
 const C_COMPILER: &[Requirement] = &[Requirement::Program("cc")];
 const CORE_FILES_AND_C: &[Requirement] = &[CORE_FILES, Requirement::Program("cc")];
+const MUSL: &[Requirement] = &[Requirement::Program("musl-gcc")];
 const GCORE: &[Requirement] = &[Requirement::Program("gcore")];
 const GCORE_AND_C: &[Requirement] = &[Requirement::Program("gcore"), Requirement::Program("cc")];
 const OBJCOPY: &[Requirement] = &[Requirement::Program("objcopy")];
@@ -135,6 +137,33 @@ fn main() -> ExitCode {
         &[ARM64, C_FOR_ARM64],
         core::arm64_across_c,
     );
+    trials.for_each_go(
+        "c_frames::equal_backtrace",
+        C_COMPILER,
+        c_frames::equal_backtrace,
+    );
+    trials.for_each_go("c_frames::in_pie", C_COMPILER, c_frames::in_pie);
+    trials.for_each_go("c_frames::in_static", C_COMPILER, c_frames::in_static);
+    trials.for_each_go("c_frames::in_stripped", C_COMPILER, c_frames::in_stripped);
+    trials.for_each_go(
+        "c_frames::without_tables",
+        C_COMPILER,
+        c_frames::without_tables,
+    );
+    trials.for_each_go("c_frames::with_musl", MUSL, c_frames::with_musl);
+    trials.for_each_go(
+        "c_frames::from_deleted_library",
+        C_COMPILER,
+        c_frames::from_deleted_library,
+    );
+    trials.for_each_go("c_frames::in_core", CORE_FILES_AND_C, c_frames::in_core);
+    trials.for_each_go("c_frames::in_gcore", GCORE_AND_C, c_frames::in_gcore);
+    trials.for_each_go(
+        "c_frames::on_arm64",
+        &[ARM64, C_FOR_ARM64],
+        c_frames::on_arm64,
+    );
+    trials.for_each_go("c_frames::in_vdso", &[], c_frames::in_vdso);
     trials.for_each_go("diff::what_stands_still", &[], diff::what_stands_still);
     trials.for_each_go(
         "diff::crash_text_and_core",
@@ -230,6 +259,11 @@ fn main() -> ExitCode {
         safety::killed_in_a_stop,
     );
     trials.for_each_go("hostile::mutated_memory", &[], hostile::mutated_memory);
+    trials.for_each_go(
+        "hostile::mutated_memory_with_c",
+        C_COMPILER,
+        hostile::mutated_memory_with_c,
+    );
     trials.for_each_go("errors::version_too_old", &[], errors::version_too_old);
     trials.for_each_go(
         "errors::foreign_executable",

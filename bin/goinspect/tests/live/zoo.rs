@@ -97,6 +97,8 @@ fn name_for_print(name: &str) -> String {
 /// the expectation must not come from goinspect's own.
 fn shown(goroutine: &Value) -> Vec<Shown> {
     let frames = goroutine["frames"].as_array().unwrap();
+    // Go's own text knows nothing of C's.
+    let frames: Vec<&Value> = frames.iter().filter(|f| f["lang"].is_null()).collect();
     let to_shown = |frame: &Value| Shown {
         function: name_for_print(frame["func"].as_str().unwrap()),
         file: frame["file"].as_str().unwrap().to_owned(),
@@ -105,7 +107,7 @@ fn shown(goroutine: &Value) -> Vec<Shown> {
     };
     let mut out = Vec::new();
     let mut callee = "";
-    for frame in frames {
+    for frame in &frames {
         let name = frame["func"].as_str().unwrap();
         let wrapper_hidden = frame["wrapper"] == true
             && !["runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"].contains(&callee);
@@ -120,7 +122,7 @@ fn shown(goroutine: &Value) -> Vec<Shown> {
         callee = name;
     }
     if out.is_empty() {
-        return frames.iter().map(to_shown).collect();
+        return frames.into_iter().map(to_shown).collect();
     }
     out
 }

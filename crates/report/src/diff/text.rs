@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use model::{Dialect, DiffCounts, Differences, Escaped, Frame, Goid, Goroutine, Labels, Snapshot};
 
 use super::{Comparison, Group, Moved, Pair};
-use crate::page::{Page, State, program, shown_frames};
+use crate::page::{Page, State, place_of, program, shown_frames};
 use crate::words::{counted, left_out, long_time, thousands};
 
 /// How a comparison is shown.
@@ -263,9 +263,9 @@ impl<W: Write> Text<'_, W> {
             write!(self.page, " goid {}", only.goid)?;
         }
         if let Some(frame) = sample.top_user_frame().or(sample.frames.first()) {
-            let place = format!("{}:{}", Escaped(&frame.file), frame.line);
-            let place = paint.dim(place);
-            write!(self.page, " {} {place}", Escaped(&frame.function.name))?;
+            let c = if frame.is_c() { " [C]" } else { "" };
+            let place = paint.dim(place_of(frame));
+            write!(self.page, " {}{c} {place}", Escaped(&frame.function.name))?;
         }
         // Who created the main goroutine goes without saying.
         let creator = sample.gopc.as_ref().filter(|_| sample.goid != Goid(1));

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::shared::{Shared, Strings};
 use super::waiting::WaitingIn;
-use crate::json::ENDS_EARLY;
+use crate::json::{ENDS_EARLY, LANG_C};
 
 /// A value that JSON has as a word.
 pub(super) trait Word: Sized {
@@ -80,6 +80,17 @@ impl Word for Trust {
             "assumed" => Some(Trust::Assumed),
             _ => None,
         }
+    }
+}
+
+/// The only language that is told.
+struct C;
+
+impl Word for C {
+    const WHAT: &'static str = "\"c\"";
+
+    fn from_word(word: &str) -> Option<Self> {
+        (word == LANG_C).then_some(C)
     }
 }
 
@@ -416,6 +427,8 @@ pub(super) struct FrameIn {
     trust: Text<Trust>,
     #[serde(default)]
     wrapper: bool,
+    lang: Option<Text<C>>,
+    object: Option<String>,
 }
 
 impl FrameIn {
@@ -426,9 +439,12 @@ impl FrameIn {
             file: file(self.file, strings),
             line: self.line.unwrap_or(0),
             inlined: self.inlined,
-            kind: match self.wrapper {
-                true => FrameKind::Wrapper,
-                false => FrameKind::Normal,
+            kind: match (self.lang, self.wrapper) {
+                (Some(_), _) => FrameKind::C {
+                    object: self.object.map(|name| strings.share(name)),
+                },
+                (None, true) => FrameKind::Wrapper,
+                (None, false) => FrameKind::Normal,
             },
             trust: self.trust.0,
         }

@@ -147,12 +147,20 @@ fn labels<'a>(
 }
 
 fn lines<'a>(g: &'a Goroutine, level: Level, elide: bool, dialect: &Dialect) -> Vec<Line<'a>> {
-    if g.frames.is_empty() && g.status != Status::Dead {
+    // Go's text has no C frames (but for programs that have C's tracebacks made by
+    // runtime.SetCgoTraceback).
+    let go = || {
+        g.frames
+            .iter()
+            .enumerate()
+            .filter(|(_, frame)| !frame.is_c())
+    };
+    if go().next().is_none() && g.status != Status::Dead {
         return vec![Line::Unavailable];
     }
     let shown = match level {
         Level::All => shown_by_go(&g.frames, dialect),
-        Level::System => (0..g.frames.len()).collect(),
+        Level::System => go().map(|(i, _)| i).collect(),
     };
     let middle = match shown.len().checked_sub(INNER_FRAMES + OUTER_FRAMES) {
         Some(left_out @ 1..) if elide && dialect.elides_the_middle => {
@@ -165,7 +173,7 @@ fn lines<'a>(g: &'a Goroutine, level: Level, elide: bool, dialect: &Dialect) -> 
     let mut lines = Vec::with_capacity(shown.len() - middle.len() + 1);
     let mut shown = shown.into_iter().enumerate().peekable();
     let mut places = g.traceback.places.iter();
-    for (i, frame) in g.frames.iter().enumerate() {
+    for (i, frame) in go() {
         let place = if frame.inlined { None } else { places.next() };
         if cut && physical == MAX_FRAMES {
             break;

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use model::{Escaped, Goroutine, Snapshot};
+use model::{Escaped, Frame, Goroutine, Snapshot};
 
 use super::compose::{Level, compose};
-use crate::caveats::{caveats, source};
+use crate::caveats::{caveats, goids, listed, source};
 
 /// How a snapshot is written as a traceback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -66,5 +66,12 @@ fn preamble(s: &Snapshot, level: Level) -> Vec<String> {
         );
     }
     lines.extend(caveats(s, usize::MAX));
+    let in_c = goids(s, |g| g.frames.iter().any(Frame::is_c));
+    if !in_c.is_empty() {
+        lines.push(format!(
+            "{}: the C frames are not shown, as in Go's own text; other formats have them",
+            listed(&in_c)
+        ));
+    }
     lines
 }

@@ -71,7 +71,11 @@ fn site() -> impl Strategy<Value = Site> {
 }
 
 fn frame() -> impl Strategy<Value = Frame> {
-    let kind = prop_oneof![Just(FrameKind::Normal), Just(FrameKind::Wrapper)];
+    let kind = prop_oneof![
+        Just(FrameKind::Normal),
+        Just(FrameKind::Wrapper),
+        of(shared()).prop_map(|object| FrameKind::C { object }),
+    ];
     let trust = prop_oneof![Just(Trust::Exact), Just(Trust::Assumed)];
     (
         addr(),

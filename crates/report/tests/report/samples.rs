@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use model::{
-    Addr, BuildIds, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, Goid, Goroutine,
-    LayoutSource, Pid, Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo,
-    TargetKind, TextMapping, Tid, Traceback, Trust, Unreadable, WaitKind, WaitState, WaitingOn,
+    Addr, BuildIds, BuildInfo, C_FRAMES_MISSING, CaptureInfo, ChanState, Frame, FrameKind,
+    Function, Goid, Goroutine, LayoutSource, Pid, Site, Snapshot, StackBounds, StackEnd, Status,
+    SymbolSource, TargetInfo, TargetKind, TextMapping, Tid, Traceback, Trust, Unreadable, WaitKind,
+    WaitState, WaitingOn,
 };
 use report::{Style, SummaryOptions, write_json, write_summary};
 
@@ -42,6 +43,16 @@ pub fn frame(pc: u64, name: &str, file: &str, line: u32) -> Frame {
         inlined: false,
         kind: FrameKind::Normal,
         trust: Trust::Exact,
+    }
+}
+
+/// A frame of C, in an object.
+fn c(frame: Frame, object: &str) -> Frame {
+    Frame {
+        kind: FrameKind::C {
+            object: Some(object.into()),
+        },
+        ..frame
     }
 }
 
@@ -324,6 +335,23 @@ pub fn service() -> Snapshot {
     });
 
     let cgo = [
+        c(
+            frame(0x7f55_1020_3040, "clock_nanosleep", "?", 0),
+            "libc.so.6",
+        ),
+        Frame {
+            function: function("libdevice.so.1+0x4a10", 0x7f55_2000_4a10),
+            trust: Trust::Assumed,
+            ..c(frame(0x7f55_2000_4a55, "", "?", 0), "libdevice.so.1")
+        },
+        Frame {
+            inlined: true,
+            ..c(
+                frame(0x4a9011, "dev::Bus<int>::wait()", "/src/c/bus.h", 20),
+                "svc",
+            )
+        },
+        c(frame(0x4a9011, "usleep_poll", "/src/c/poll.c", 12), "svc"),
         Frame {
             trust: Trust::Assumed,
             ..frame(
@@ -361,7 +389,10 @@ pub fn service() -> Snapshot {
             ("device".into(), "b".into()),
         ]),
         traceback: Traceback::default(),
-        notes: vec!["labels: only the first 3 were read".into()],
+        notes: vec![
+            "labels: only the first 3 were read".into(),
+            format!("{C_FRAMES_MISSING}libdevice.so.1 has no unwind tables"),
+        ],
         stack: Some(StackBounds {
             lo: Addr(0xc0_0030_0000),
             hi: Addr(0xc0_0030_8000),
@@ -438,12 +469,19 @@ pub fn small_service() -> Snapshot {
 
 /// As little as a damaged core may tell, in strings that attack the reader.
 pub fn hostile_core() -> Snapshot {
-    let frames = [frame(
-        0x401000,
-        "main.\x1b]0;owned\x07f\u{9b}31m",
-        "/src/\u{202e}og.niam",
-        3,
-    )];
+    let frames = [
+        c(frame(0x7000, "f\x1b]0;c\x07", "?", 0), "lib\u{9b}31m.so"),
+        Frame {
+            kind: FrameKind::C { object: None },
+            ..frame(0x7100, "0x7100", "?", 0)
+        },
+        frame(
+            0x401000,
+            "main.\x1b]0;owned\x07f\u{9b}31m",
+            "/src/\u{202e}og.niam",
+            3,
+        ),
+    ];
     let mut s = Snapshot {
         goroutines: vec![Arc::new(Goroutine {
             labels: Some(vec![("k\x1b[2J".into(), "v\u{85}\u{7f}µ".into())]),

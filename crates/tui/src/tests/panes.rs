@@ -129,6 +129,30 @@ fn a_deep_stack_shows_the_right_lines() {
 }
 
 #[test]
+fn c_is_marked() {
+    let mut screen = Screen::new(100, 24);
+    let calls = [
+        "libc.so.6:0 $poll",
+        "/src/dev.c:12 $device_wait",
+        "/go/cgocall.go:1 runtime.cgocall",
+        "/src/main.go:3 main.poll",
+    ];
+    screen.sample(snapshot(0, [g(2, "syscall", &calls)]));
+    let text = screen.text();
+    let line = |part: &str| text.lines().find(|line| line.contains(part)).unwrap();
+    assert!(line("poll [C]").contains("libc.so.6"), "{text}");
+    // Where the program itself is, not the C library.
+    assert!(
+        line("› device_wait [C]").contains("/src/dev.c:12"),
+        "{text}"
+    );
+    assert!(!line("main.poll").contains("[C]"), "{text}");
+    screen.keys("/top:device_wait");
+    screen.key(Key::Enter);
+    assert_eq!(screen.goids(), [2]);
+}
+
+#[test]
 fn the_mouse() {
     let mut screen = Screen::new(80, 24);
     screen.sample(snapshot(0, (1..100).map(|goid| waiting(goid, "main.work"))));

@@ -175,7 +175,11 @@ impl<'a> Document<'a> {
             (_, true) => self.theme.dim(),
             _ => self.theme.plain(),
         };
-        let place = format!("{}:{}", clean(&call.file), call.line);
+        let place = match call.object() {
+            // C that was built without debug information: its object is all that is known.
+            Some(object) if call.line == 0 => clean(object).into_owned(),
+            _ => format!("{}:{}", clean(&call.file), call.line),
+        };
         self.call_lines(margin, &name(call), &place, style)
     }
 
@@ -241,6 +245,9 @@ fn label(key: &str, value: &str) -> String {
 /// A call's function, and what must be known of it.
 fn name(call: &Call) -> String {
     let mut name = clean(&call.function.name).into_owned();
+    if call.is_c() {
+        name += " [C]";
+    }
     if call.inlined {
         name += " (inlined)";
     }
