@@ -172,6 +172,11 @@ impl Pclntab {
 
     /// The function that contains the text offset `at`.
     pub fn find(&self, at: u32) -> Option<Func<'_>> {
+        self.func(self.index_of(at)?)
+    }
+
+    /// The index of the function that contains the text offset `at`.
+    pub fn index_of(&self, at: u32) -> Option<usize> {
         // The slot behind the last function holds the end of the text.
         let (mut low, mut high) = (0, self.funcs);
         if self.entry(high)? <= at {
@@ -189,7 +194,7 @@ impl Pclntab {
                 high = middle
             }
         }
-        self.func(low)
+        Some(low)
     }
 
     /// The name at an offset of `funcnametab` (`_func.nameOff`, `inlinedCall.nameOff`).

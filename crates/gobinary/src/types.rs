@@ -146,7 +146,7 @@ impl TypeTable {
     /// The number that `path` (fields joined by dots) leads to in the struct `root`.
     ///
     /// Wrappers are peeled by their shape: a struct with a single field that takes up
-    /// space stands for that field (`atomic.Uint32 { noCopy; value uint32 }`).
+    /// space stands for that field (`atomic.Uint32 { noCopy; value uint32 }`), an array for its first element.
     pub fn scalar(&self, root: &str, path: &str) -> Result<Scalar, PathError> {
         let full = || format!("{root}.{path}");
         let mut ty = self
@@ -174,7 +174,14 @@ impl TypeTable {
                     }
                     None => break,
                 },
-                Shape::Array { .. } | Shape::Other => break,
+                Shape::Array { element, .. } => match self.get(*element) {
+                    Some(first) => {
+                        ty = first;
+                        continue;
+                    }
+                    None => break,
+                },
+                Shape::Other => break,
             };
             if !matches!(ty.size, 1 | 2 | 4 | 8) {
                 break;

@@ -256,6 +256,30 @@ contract! {
         treap: "treap";
     }
 
+    /// The heap (`runtime/mheap.go`).
+    Mheap = "runtime.mheap" {
+        /// The table of arenas: the first level has one entry on Linux.
+        arenas: "arenas";
+    }
+
+    /// A part of the heap (`runtime/mheap.go`).
+    HeapArena = "runtime.heapArena" {
+        /// The spans of its pages.
+        spans: "spans";
+    }
+
+    /// Pages for objects of one size (`runtime/mheap.go`).
+    Mspan = "runtime.mspan" {
+        /// Its first address.
+        start_addr: "startAddr";
+        /// How many pages it has.
+        npages: "npages";
+        /// Whether it is in use, and what for.
+        state: "state";
+        /// The size of its objects.
+        elemsize: "elemsize";
+    }
+
     /// All the trees (`runtime/sema.go`): only its size counts.
     SemTable = "runtime.semTable" {
     }
@@ -310,13 +334,17 @@ contract! {
 }
 
 /// Structs that only some Go versions have: [`Hmap`] is needed for pprof labels before Go 1.24,
-/// [`Bubble`], [`SyncGroup`], [`DbgVar`] and [`AncestorInfo`] for what tracebacks say beside the frames.
+/// [`Bubble`], [`SyncGroup`], [`DbgVar`] and [`AncestorInfo`] for what tracebacks say beside the frames. Those of the heap all versions have; without them
+/// less is known of who holds an object.
 pub const OPTIONAL_STRUCTS: &[&str] = &[
     "runtime.hmap",
     "runtime.synctestBubble",
     "runtime.synctestGroup",
     "runtime.dbgVar",
     "runtime.ancestorInfo",
+    "runtime.mheap",
+    "runtime.heapArena",
+    "runtime.mspan",
 ];
 
 /// A variable of the runtime that is relied on.
@@ -340,6 +368,8 @@ pub const WAIT_REASON_STRINGS: &str = "runtime.waitReasonStrings";
 pub const FIRSTMODULEDATA: &str = "runtime.firstmoduledata";
 /// Who waits for semaphores: mutexes, wait groups, … (`runtime/sema.go`).
 pub const SEMTABLE: &str = "runtime.semtable";
+/// The heap. Without it, what else is part of an object on it is not known.
+pub const MHEAP: &str = "runtime.mheap_";
 /// What the finalizer goroutine is doing (`runtime/mfinal.go`). Without it that goroutine counts as the runtime's own.
 pub const FING_STATUS: &str = "runtime.fingStatus";
 /// The same before Go 1.20: whether a finalizer is running.
@@ -375,6 +405,10 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: FING_STATUS,
+        optional: true,
+    },
+    Variable {
+        name: MHEAP,
         optional: true,
     },
     Variable {

@@ -4,32 +4,35 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use model::{
-    Addr, Ancestor, Goid, Goroutine, Labels, M, StackBounds, StackEnd, Status, Traceback, Trust,
-    Unreadable, WaitKind,
+    Addr, Ancestor, Goid, Goroutine, Labels, M, Object, StackBounds, StackEnd, Status, Traceback,
+    Trust, Unreadable, WaitKind,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
-use target::{CapturedMemory, ReadError, ReadMemory, Registers, Thread};
+use target::{ReadError, ReadMemory, Registers, Thread};
 
 use crate::ancestors::{self, RawAncestor};
 use crate::bubble;
 use crate::capture::{list_gs, read_g_addresses};
 use crate::cgo::{CCode, Callback};
 use crate::error::CaptureError;
+use crate::heap::Heap;
 use crate::labels;
 use crate::limits::Limits;
-use crate::machine::{Machine, list_ms, read_g};
-use crate::module::{Modules, Role};
+use crate::machine::{Machine, list_ms};
+use crate::objects::{self, Spread};
 use crate::places::Places;
 use crate::runtime::Runtime;
 use crate::signal::interrupted_registers;
 use crate::stacks::Stacks;
 use crate::start::{Begin, MThread, RawG, begin};
 use crate::symbolize::Symbolizer;
+use crate::system::{finalizer_runs, is_system};
 use crate::unwind::{Code, PhysicalFrame, Start, Unwinder};
 use crate::waits::Waits;
 use crate::wanted::Wanted;
 
 mod c;
+mod threads;
 
 /// All goroutines that `runtime.allgs` names.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub struct Decoded {
     pub goroutines: Vec<Arc<Goroutine>>,
     /// Those that could not.
     pub unreadable: Vec<Unreadable>,
+    /// What they wait on, if that was wanted.
+    pub objects: Option<Vec<Object>>,
     /// The runtime's threads, if they were wanted.
     pub ms: Vec<M>,
     /// What the reader of the snapshot should know, in sentences.
@@ -55,9 +60,6 @@ pub struct Decoder {
     stacks: Stacks,
     places: Places,
 }
-
-/// `runtime/mfinal.go`, `fingRunningFinalizer`.
-const FING_RUNNING_FINALIZER: u64 = 2;
 
 impl Decoder {
     /// A decoder for one program.
@@ -103,6 +105,8 @@ impl Decoder {
             physical: Vec::new(),
             callbacks: Vec::new(),
             places: Vec::new(),
+            sps: Vec::new(),
+            spread: Spread::default(),
         };
         let mut goroutines = Vec::with_capacity(addresses.len());
         let mut unreadable = Vec::new();
@@ -141,6 +145,9 @@ impl Decoder {
                 }),
             }
         }
+        let objects = wanted
+            .objects
+            .then(|| sample.objects(&goroutines, &addresses));
         let ms = if wanted.ms {
             sample.ms(&ms, &goroutines)
         } else {
@@ -149,6 +156,7 @@ impl Decoder {
         Ok(Decoded {
             goroutines,
             unreadable,
+            objects,
             ms,
             diagnostics,
         })
@@ -172,6 +180,9 @@ struct Sample<'a> {
     callbacks: Vec<Callback>,
     /// Where they lie, if that is wanted.
     places: Vec<model::FramePlace>,
+    /// The stack pointers of the frames that the last walk visited, if objects are wanted.
+    sps: Vec<Addr>,
+    spread: Spread,
 }
 
 impl Sample<'_> {
@@ -195,10 +206,14 @@ impl Sample<'_> {
         let labels = self.labels(g.labels, &mut notes);
         let (frames, stack_end, sp) = if status == Status::Dead {
             self.places.clear();
+            self.sps.clear();
             (Arc::from([]), StackEnd::Complete, None)
         } else {
             self.stack(at, g, m, &mut notes)
         };
+        if self.wanted.objects {
+            self.spread.note(at, g.hi, &self.sps);
+        }
         let traceback = self.traceback(g, status, &mut notes);
         let waiting_on = match &waitreason {
             None if status == Status::Syscall => {
@@ -293,6 +308,22 @@ impl Sample<'_> {
         Ok(raw.into_iter().map(ancestor).collect())
     }
 
+    fn objects(&self, goroutines: &[Arc<Goroutine>], gs: &[Addr]) -> Vec<Object> {
+        let g = gs.iter().find(|g| !g.is_null());
+        let g = g.map(|&g| (g, self.runtime.g.extent()));
+        let layout = self.runtime.heap.as_ref().zip(g);
+        let arch = self.runtime.binary().arch;
+        let heap = layout.and_then(|(layout, g)| Heap::find(layout, self.mem, arch, g));
+        objects::read(
+            self.mem,
+            &self.runtime.modules,
+            &self.waits,
+            heap,
+            goroutines,
+            &self.spread,
+        )
+    }
+
     /// The variable at an address, or in which it lies.
     fn variable(&mut self, at: Addr) -> Option<Arc<str>> {
         let name = self.runtime.modules.variable_at(at)?;
@@ -370,6 +401,7 @@ impl Sample<'_> {
             (inside, Err(why)) => {
                 self.physical.clear();
                 self.places.clear();
+                self.sps.clear();
                 if let Some((part, _)) = inside {
                     self.put_c(0, part);
                 }
@@ -417,81 +449,25 @@ impl Sample<'_> {
             physical,
             callbacks,
             places,
+            sps,
             wanted,
             ..
         } = self;
         physical.clear();
         callbacks.clear();
         places.clear();
+        sps.clear();
         unwinder.walk(&runtime.modules, *mem, start, limits.frames, |visited| {
             physical.push(visited.frame);
             callbacks.extend(Callback::visited(visited, physical.len()));
+            if wanted.objects {
+                sps.push(visited.sp);
+            }
             if wanted.places {
                 places.push(finder.place(&runtime.modules, *mem, visited));
             }
             ControlFlow::Continue(())
         })
-    }
-
-    /// The Ms in the order of `addresses`.
-    fn ms(&mut self, addresses: &[Addr], goroutines: &[Arc<Goroutine>]) -> Vec<M> {
-        let machine = self.machine;
-        let by_address: FxHashMap<Addr, Goid> = goroutines.iter().map(|g| (g.g, g.goid)).collect();
-        let ms = addresses.iter().filter_map(|at| machine.by_addr.get(at));
-        ms.map(|m| M {
-            m: m.reference(),
-            thread: m.tid,
-            curg: by_address.get(&m.raw.curg).copied(),
-            g0: Arc::new(self.g0(m)),
-        })
-        .collect()
-    }
-
-    /// What stands on the system stack of an M, as a goroutine.
-    fn g0(&mut self, m: &MThread) -> Goroutine {
-        let mut notes = Vec::new();
-        self.physical.clear();
-        self.places.clear();
-        let raw = read_g(self.mem, self.runtime, m.raw.g0);
-        let start = match &raw {
-            Some(_) => self.registers(m, &mut notes),
-            None => Err("its g cannot be read".to_owned()),
-        };
-        let end = start.and_then(|now| {
-            let start = Start::on_system_stack(m, now)?;
-            self.walk(&start).map(|()| start.sp)
-        });
-        let sp = end.as_ref().ok().copied();
-        let frames = self.share();
-        let stack_end = self.decoder.stacks.end(end.map(drop));
-        let (status, traceback) = match &raw {
-            Some(g) => {
-                let status = g.status().unwrap_or(Status::Idle);
-                (status, self.traceback(g, status, &mut notes))
-            }
-            None => (Status::Idle, Traceback::default()),
-        };
-        Goroutine {
-            goid: Goid(0),
-            parent_goid: None,
-            g: m.raw.g0,
-            status,
-            waitreason: None,
-            waitsince: None,
-            parking_on_chan: false,
-            gopc: None,
-            startpc: None,
-            system: true,
-            thread: m.tid,
-            locked_to_thread: raw.is_some_and(|g| !g.lockedm.is_null()),
-            labels: Some(Labels::new()),
-            waiting_on: Some(Box::default()),
-            stack: raw.and_then(|g| bounds(&g, sp)),
-            frames,
-            stack_end,
-            traceback,
-            notes,
-        }
     }
 
     /// The registers of an M's thread outside of signal handlers.
@@ -523,52 +499,4 @@ fn bounds(g: &RawG, sp: Option<Addr>) -> Option<StackBounds> {
         hi: g.hi,
         sp,
     })
-}
-
-/// `runtime/traceback.go`, `isSystemGoroutine(gp, false)`.
-fn is_system(modules: &Modules, g: &RawG, finalizer_runs: bool) -> bool {
-    let Some(spot) = modules.find(g.startpc) else {
-        return false;
-    };
-    match spot.role() {
-        Role::Main | Role::Corostart => false,
-        Role::RunFinalizers => !finalizer_runs,
-        Role::RunCleanups => !g.running_cleanups,
-        _ => spot
-            .func
-            .name_bytes()
-            .is_some_and(|name| name.starts_with(b"runtime.")),
-    }
-}
-
-fn finalizer_runs(mem: &dyn ReadMemory, runtime: &Runtime) -> bool {
-    let word = |at: Option<Addr>| at.and_then(|at| mem.read_u64(at).ok());
-    word(runtime.fing_status).is_some_and(|status| status & FING_RUNNING_FINALIZER != 0)
-        || word(runtime.fing_running).is_some_and(|running| running & 0xff != 0)
-}
-
-/// Counts the program's own live goroutines, as `runtime.NumGoroutine` does. `mem` may be that
-/// of a running process; then the count is as good as any of something that moves.
-pub fn count_goroutines(
-    mem: &dyn ReadMemory,
-    runtime: &Runtime,
-    limits: &Limits,
-) -> Result<u64, CaptureError> {
-    let (list, len) = list_gs(mem, runtime, limits)?;
-    let gs = read_g_addresses(mem, list, len)?;
-    let size = runtime.g.extent();
-    let mut copy = CapturedMemory::new();
-    copy.fetch(mem, &mut gs.iter().map(|&g| (g, size)).collect());
-    let finalizer_runs = finalizer_runs(mem, runtime);
-    let is_own = |&g: &Addr| {
-        let g = copy
-            .slice(g, size)
-            .ok()
-            .and_then(|bytes| RawG::parse(&runtime.g, bytes));
-        g.is_some_and(|g| {
-            !matches!(g.status(), None | Some(Status::Dead))
-                && !is_system(&runtime.modules, &g, finalizer_runs)
-        })
-    };
-    Ok(gs.iter().filter(|g| is_own(g)).count() as u64)
 }

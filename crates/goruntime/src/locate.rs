@@ -4,7 +4,7 @@
 //! tables ([`gobinary::layouts_for`]). Variables are found by what the code of certain functions
 //! refers to, and by the shape of what is there. A variable for which two candidates are left, or none, is an error.
 
-mod code;
+pub(crate) mod code;
 mod descriptors;
 mod modules;
 mod variables;

@@ -247,6 +247,36 @@ impl Modules {
         })
     }
 
+    /// The code of the function that contains `pc`, as it is in the executable, and where it lies.
+    pub(crate) fn code_of(&self, pc: Addr) -> Option<(Addr, Vec<u8>)> {
+        /// Larger than any function that people write.
+        const MAX: u32 = 1 << 20;
+        let module = self.find(pc)?.module;
+        let table = &module.binary.pclntab;
+        let index = table.index_of(u32::try_from(pc.0.checked_sub(module.text.0)?).ok()?)?;
+        let entry = table.func(index)?.entry;
+        let len = table
+            .func_end(index)?
+            .checked_sub(entry)
+            .filter(|&len| len <= MAX)?;
+        let at = module.text.checked_add(u64::from(entry))?;
+        let mut code = vec![0; len as usize];
+        let link = LinkAddr(at.0.wrapping_sub(module.bias));
+        module.binary.read(link, &mut code)?;
+        Some((at, code))
+    }
+
+    /// The address of the variable that `at` is in; `at` itself where the executable has no symbols. `None` for what
+    /// is no variable.
+    pub(crate) fn start_of_variable(&self, at: Addr) -> Option<Addr> {
+        let mut modules = std::iter::once(&self.main).chain(&self.others);
+        let module = modules.find(|module| module.data.contains(&at))?;
+        let found = module
+            .binary
+            .variable_at(LinkAddr(at.0.wrapping_sub(module.bias)));
+        Some(Addr(at.0 - found.map_or(0, |(_, offset)| offset)))
+    }
+
     /// Where the function with a role starts, if the program has one.
     pub(crate) fn start_of(&self, role: Role) -> Option<Addr> {
         let main = &self.main;

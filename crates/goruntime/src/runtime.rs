@@ -11,6 +11,7 @@ use crate::contract::{
     SemTable, SemaRoot, Sudog, SyncGroup, Timer,
 };
 use crate::error::LoadError;
+use crate::heap::HeapLayout;
 use crate::image::Image;
 use crate::labels::LabelLayout;
 use crate::limits::Limits;
@@ -42,6 +43,8 @@ pub struct Runtime {
     pub(crate) traceback_labels: bool,
     /// What is needed to tell what goroutines wait on.
     pub(crate) waits: WaitLayouts,
+    /// What is needed to find objects on the heap.
+    pub(crate) heap: Option<HeapLayout>,
     /// Where the address of the next module will be.
     next_module: Addr,
     text: Option<TextMapping>,
@@ -116,7 +119,7 @@ impl Runtime {
         let (plugins, next_module) = load_plugins(mem, &data, others, &mut diagnostics);
         let types = &layouts.types;
         let variables = match symbols {
-            SymbolSource::Symtab => Variables::from_symbols(binary, bias),
+            SymbolSource::Symtab => Variables::from_symbols(binary, bias, types),
             SymbolSource::Found => Variables::find(binary, mem, bias, types, &data)?,
         };
         diagnostics.extend(layouts.diagnostics);
@@ -146,6 +149,7 @@ impl Runtime {
             fing_running: variables.get(contract::FING_RUNNING),
             wait_reasons: load_wait_reasons(mem, reasons, count)?,
             waits: WaitLayouts::resolve(types, &variables),
+            heap: HeapLayout::resolve(types, &variables),
             layout: layouts.source,
             symbols,
             modules: Modules::new(main, plugins),

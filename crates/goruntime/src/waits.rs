@@ -20,7 +20,7 @@ use crate::start::RawG;
 
 use channels::Channels;
 use parked::Parked;
-use semaphores::Semaphores;
+use semaphores::{Semaphores, offsets};
 
 pub(crate) use fetch::{Waiter, fetch};
 
@@ -125,6 +125,28 @@ impl<'a> Waits<'a> {
                 name: Some(Arc::from(reason)),
                 ..plain(WaitKind::Runtime, None)
             }),
+        }
+    }
+
+    /// The `g`s of those that wait on an object, the next to be served first. What cannot be read is
+    /// left out.
+    pub(crate) fn queue(&self, kind: WaitKind, at: Addr) -> Vec<Addr> {
+        let of = |offset| {
+            let sema = at.checked_add(offset);
+            sema.map_or_else(Vec::new, |sema| self.semaphores.queue(sema))
+        };
+        match kind {
+            WaitKind::Chan => self.channels.queue(at),
+            WaitKind::Cond => self.parked.queue(at),
+            WaitKind::Mutex => of(offsets::MUTEX),
+            // The writer that waits for readers has the mutex that other writers wait for.
+            WaitKind::RwMutex => [offsets::WRITER, offsets::MUTEX, offsets::READER]
+                .into_iter()
+                .flat_map(of)
+                .collect(),
+            WaitKind::WaitGroup => of(offsets::WAIT_GROUP),
+            WaitKind::Semaphore => of(0),
+            _ => Vec::new(),
         }
     }
 

@@ -7,6 +7,8 @@ pub struct Wanted {
     pub dead: bool,
     /// Where each frame lies and its arguments ([`model::FramePlace`]).
     pub places: bool,
+    /// What goroutines wait on, each once, and who else refers to it ([`model::Object`]).
+    pub objects: bool,
     /// The runtime's threads with what stands on their system stacks ([`model::M`]).
     pub ms: bool,
 }

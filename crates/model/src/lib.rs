@@ -16,6 +16,7 @@ mod frame;
 mod goroutine;
 mod group;
 mod ids;
+mod object;
 mod snapshot;
 #[cfg(test)]
 mod testing;
@@ -36,6 +37,7 @@ pub use frame::{
 pub use goroutine::{Goroutine, Labels, StackBounds, StackEnd, Status};
 pub use group::{Group, Stacks, group};
 pub use ids::{Goid, Pid, Tid};
+pub use object::{HeldBy, Holder, Object, ObjectState, Objects, Queue};
 pub use snapshot::{
     BuildInfo, CaptureInfo, LayoutSource, Snapshot, SymbolSource, TargetInfo, TargetKind,
     TextMapping, Unreadable,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{Addr, BuildIds, Dialect, GoVersion, Goroutine, M, Pid};
+use crate::{Addr, BuildIds, Dialect, GoVersion, Goroutine, M, Object, Pid};
 
 /// What a snapshot was taken of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,6 +145,8 @@ pub struct Snapshot {
     pub capture: CaptureInfo,
     /// The goroutines in the order of `runtime.allgs`.
     pub goroutines: Vec<Arc<Goroutine>>,
+    /// What goroutines wait on; `None` unless it was asked for.
+    pub objects: Option<Vec<Object>>,
     /// The program's threads as the runtime knows them. Empty unless they were asked for.
     pub ms: Vec<M>,
     /// Whether the program's own tracebacks print pprof labels (`GODEBUG=tracebacklabels`).

@@ -68,6 +68,19 @@ impl WaitKind {
         WaitKind::Runtime,
     ];
 
+    /// Whether it is a value in memory that several goroutines can wait on or serve: an [`crate::Object`].
+    pub fn is_object(self) -> bool {
+        matches!(
+            self,
+            WaitKind::Chan
+                | WaitKind::Mutex
+                | WaitKind::RwMutex
+                | WaitKind::Cond
+                | WaitKind::WaitGroup
+                | WaitKind::Semaphore
+        )
+    }
+
     /// The word that snapshots and the screen use.
     pub fn as_str(self) -> &'static str {
         match self {

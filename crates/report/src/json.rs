@@ -12,11 +12,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::objects::ObjectDto;
 use crate::waiting::WaitingDto;
 use model::{
-    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Site,
-    Snapshot, StackBounds, StackEnd, SymbolSource, TargetInfo, TargetKind, Trust, Unreadable,
-    WaitingOn,
+    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource,
+    Object, Site, Snapshot, StackBounds, StackEnd, SymbolSource, TargetInfo, TargetKind, Trust,
+    Unreadable, WaitingOn,
 };
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
@@ -85,6 +86,7 @@ struct SnapshotDto<'a> {
     build: BuildDto<'a>,
     capture: CaptureDto,
     goroutines: Each<'a, Arc<Goroutine>, GoroutineDto<'a>>,
+    objects: Option<Each<'a, Object, ObjectDto<'a>>>,
     unreadable: Each<'a, Unreadable, UnreadableDto<'a>>,
     diagnostics: &'a [String],
 }
@@ -212,6 +214,7 @@ impl<'a> SnapshotDto<'a> {
             build: BuildDto::new(&s.build),
             capture: CaptureDto::new(&s.capture, s.goroutines.len(), s.unreadable.len()),
             goroutines: Each(&s.goroutines, |g| GoroutineDto::new(g)),
+            objects: s.objects.as_deref().map(|list| Each(list, ObjectDto::new)),
             unreadable: Each(&s.unreadable, UnreadableDto::new),
             diagnostics: &s.diagnostics,
         }

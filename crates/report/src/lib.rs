@@ -7,6 +7,7 @@ mod caveats;
 pub mod diff;
 mod folded;
 pub mod json;
+mod objects;
 mod page;
 mod pprof;
 pub mod read_json;

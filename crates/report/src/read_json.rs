@@ -13,6 +13,7 @@
 //!
 
 mod entries;
+mod objects;
 mod shared;
 mod waiting;
 
@@ -26,6 +27,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
 
 use self::entries::{BuildIn, CaptureIn, GoroutineIn, TargetIn, UnreadableIn};
+use self::objects::ObjectIn;
 use self::shared::Shared;
 use crate::json::SNAPSHOT_VERSION;
 
@@ -126,12 +128,13 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The keys of a snapshot, `schema` aside.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "capturedAt",
     "target",
     "build",
     "capture",
     "goroutines",
+    "objects",
     "unreadable",
     "diagnostics",
 ];
@@ -199,6 +202,7 @@ enum Key {
     Build,
     Capture,
     Goroutines,
+    Objects,
     Unreadable,
     Diagnostics,
     #[serde(other)]
@@ -228,6 +232,7 @@ impl<'de> serde::de::Visitor<'de> for Document<'_> {
         let mut build: Option<BuildIn> = None;
         let mut capture: Option<CaptureIn> = None;
         let mut goroutines = None;
+        let mut objects: Option<Vec<ObjectIn>> = None;
         let mut unreadable = None;
         let mut diagnostics: Option<Vec<String>> = None;
         while let Some(key) = map.next_key()? {
@@ -246,6 +251,7 @@ impl<'de> serde::de::Visitor<'de> for Document<'_> {
                 Key::Build => build = Some(map.next_value()?),
                 Key::Capture => capture = Some(map.next_value()?),
                 Key::Goroutines => goroutines = Some(map.next_value_seed(Goroutines(reading))?),
+                Key::Objects => objects = map.next_value()?,
                 Key::Unreadable => unreadable = Some(map.next_value_seed(Entries(reading))?),
                 Key::Diagnostics => diagnostics = Some(map.next_value()?),
                 Key::Other => {
@@ -283,6 +289,11 @@ impl<'de> serde::de::Visitor<'de> for Document<'_> {
             build: build.ok_or_else(|| missing("build"))?.into(),
             capture: capture.into(),
             goroutines,
+            objects: objects.map(|list| {
+                let strings = &mut reading.shared.strings;
+                let read = list.into_iter();
+                read.map(|object| object.into_object(strings)).collect()
+            }),
             ms: Vec::new(),
             traceback_labels: false,
             unreadable,

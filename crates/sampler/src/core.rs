@@ -122,6 +122,7 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
             consistent: true,
         },
         goroutines: decoded.goroutines,
+        objects: decoded.objects,
         ms: decoded.ms,
         traceback_labels: runtime.traceback_labels(),
         unreadable: decoded.unreadable,

@@ -193,6 +193,7 @@ impl Session {
                 consistent: all_stood_still && !pause.cut_short,
             },
             goroutines,
+            objects: decoded.objects,
             ms: decoded.ms,
             traceback_labels: self.runtime.traceback_labels(),
             unreadable: decoded.unreadable,

@@ -169,6 +169,7 @@ pub(crate) fn snapshot(second: u64, goroutines: impl IntoIterator<Item = G>) -> 
             consistent: true,
         },
         goroutines: goroutines.into_iter().map(|g| Arc::new(g.0)).collect(),
+        objects: None,
         ms: Vec::new(),
         traceback_labels: false,
         unreadable: Vec::new(),

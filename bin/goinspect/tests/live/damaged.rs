@@ -31,6 +31,7 @@ fn read(core: &Path) -> Result<Snapshot, Error> {
     let wanted = Wanted {
         dead: true,
         places: true,
+        objects: true,
         ms: true,
     };
     let options = Options {

@@ -68,6 +68,7 @@ impl ReadMemory for Mutated<'_> {
 const ALL: Wanted = Wanted {
     dead: true,
     places: true,
+    objects: true,
     ms: true,
 };
 

@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use target::{ReadMemory, Want};
 
 use super::code;
-use crate::contract::{self, DbgVar, G, M, SemTable};
+use crate::contract::{self, DbgVar, G, M, Mheap, SemTable};
 use crate::error::LoadError;
 use crate::limits::Limits;
 use crate::runtime::ModuleData;
@@ -36,6 +36,7 @@ const SEMACQUIRE: &str = "runtime.semacquire1";
 const CREATEFING: &str = "runtime.createfing";
 const IS_SYSTEM_GOROUTINE: &str = "runtime.isSystemGoroutine";
 const RUNFINQ: &str = "runtime.runfinq";
+const FIND_OBJECT: &str = "runtime.findObject";
 const PARSEGODEBUG: &str = "runtime.parsegodebug";
 const REPARSEDEBUGVARS: &str = "runtime.reparsedebugvars";
 const BUBBLE_STATUS: &str = "runtime.(*synctestBubble).changegstatus";
@@ -48,6 +49,7 @@ const FUNCTIONS: &[&str] = &[
     CREATEFING,
     IS_SYSTEM_GOROUTINE,
     RUNFINQ,
+    FIND_OBJECT,
     PARSEGODEBUG,
     REPARSEDEBUGVARS,
     BUBBLE_STATUS,
@@ -61,14 +63,18 @@ pub(crate) struct Variables {
     at: FxHashMap<&'static str, Addr>,
     /// Where `runtime.semtable` is, or may be.
     pub semtables: Vec<Addr>,
+    /// Where `runtime.mheap_.arenas` is, or may be.
+    pub arenas: Vec<Addr>,
     /// How many words there are in `runtime.waitReasonStrings`.
     pub wait_reasons: usize,
 }
 
 impl Variables {
     /// From the executable's symbol table.
-    pub(crate) fn from_symbols(binary: &GoBinary, bias: u64) -> Variables {
+    pub(crate) fn from_symbols(binary: &GoBinary, bias: u64, types: &TypeTable) -> Variables {
         let symbol = |name| binary.variable(name).ok();
+        let arenas =
+            |heap: Addr| heap.checked_add(Mheap::resolve(types).ok()?.arenas.offset as u64);
         Variables {
             at: contract::VARIABLES
                 .iter()
@@ -76,6 +82,10 @@ impl Variables {
                 .collect(),
             semtables: symbol(contract::SEMTABLE)
                 .map(|v| Addr(v.at.0.wrapping_add(bias)))
+                .into_iter()
+                .collect(),
+            arenas: symbol(contract::MHEAP)
+                .and_then(|v| arenas(Addr(v.at.0.wrapping_add(bias))))
                 .into_iter()
                 .collect(),
             wait_reasons: symbol(contract::WAIT_REASON_STRINGS)
@@ -143,6 +153,17 @@ impl Variables {
         Ok(Variables {
             at,
             semtables: finder.semtables(types),
+            // Its code goes to the table of arenas directly, or from the beginning of the heap.
+            arenas: Mheap::resolve(types).map_or_else(
+                |_| Vec::new(),
+                |heap| {
+                    let found = finder.references(FIND_OBJECT).into_iter();
+                    found
+                        .flat_map(|at| [Some(at), at.checked_add(heap.arenas.offset as u64)])
+                        .flatten()
+                        .collect()
+                },
+            ),
             wait_reasons,
         })
     }

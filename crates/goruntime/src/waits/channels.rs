@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gobinary::Scalar;
 use model::{Addr, ChanState, WaitKind, WaitState, WaitingOn};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use target::ReadMemory;
 
 use super::{Found, field, plain, read_timer};
@@ -71,6 +71,19 @@ impl<'a> Channels<'a> {
             next = Addr(after);
         }
         Ok(cases.into())
+    }
+
+    /// The `g`s of those that wait to receive from a channel and to send to it, the next to be served first.
+    pub(super) fn queue(&self, at: Addr) -> Vec<Addr> {
+        let Ok((sudog, hchan)) = self.layouts() else {
+            return Vec::new();
+        };
+        let mut queue = Vec::new();
+        for first in [hchan.recvq, hchan.sendq] {
+            let first = field(self.mem, at, first).map_or(Addr(0), Addr);
+            list(self.mem, &sudog, first, self.max_waiters, &mut queue);
+        }
+        queue
     }
 
     fn layouts(&self) -> Result<(Sudog, Hchan), String> {
@@ -142,6 +155,26 @@ impl<'a> Channels<'a> {
             }
         }
         self.queued.get(&case).copied()
+    }
+}
+
+/// The `g`s of a list of `sudog`s.
+pub(super) fn list(
+    mem: &dyn ReadMemory,
+    layout: &Sudog,
+    first: Addr,
+    max: usize,
+    found: &mut Vec<Addr>,
+) {
+    let mut next = first;
+    let mut seen = FxHashSet::default();
+    while !next.is_null() && seen.len() < max && seen.insert(next) {
+        let (Some(g), Some(after)) = (field(mem, next, layout.g), field(mem, next, layout.next))
+        else {
+            return;
+        };
+        found.push(Addr(g));
+        next = Addr(after);
     }
 }
 

@@ -24,14 +24,14 @@ pub(crate) struct Waiter {
 /// followed with fewer reads if each brings its neighbours.
 const NEIGHBOURS: u64 = 1 << 16;
 
-/// Copies what `waiters` wait on.
+/// Copies what `waiters` wait on. Returns where the values of package `sync` among that are, or nearly so.
 pub(crate) fn fetch(
     memory: &mut CapturedMemory,
     target: &dyn Target,
     runtime: &Runtime,
     limits: &Limits,
     waiters: &[Waiter],
-) {
+) -> FxHashSet<Addr> {
     let of = |classes: &'static [WaitClass]| {
         let is_one = move |waiter: &&Waiter| classes.contains(&waiter.class);
         waiters.iter().filter(is_one)
@@ -42,9 +42,10 @@ pub(crate) fn fetch(
         runtime,
         of(&[WaitClass::Receive, WaitClass::Send, WaitClass::Select]),
     );
+    let mut found = FxHashSet::default();
     if of(&[WaitClass::Semaphore]).next().is_some() {
         let own = of(&[WaitClass::Semaphore]).map(|waiter| waiter.g.waiting);
-        fetch_semaphores(memory, target, runtime, limits, own);
+        found.extend(fetch_semaphores(memory, target, runtime, limits, own));
     }
     fetch_polled(
         memory,
@@ -52,13 +53,13 @@ pub(crate) fn fetch(
         runtime,
         &of(&[WaitClass::Io]).collect::<Vec<_>>(),
     );
-    fetch_conditions(
+    found.extend(fetch_conditions(
         memory,
         target,
         runtime,
         limits,
         &of(&[WaitClass::Cond]).collect::<Vec<_>>(),
-    );
+    ));
     if let Some(timer) = runtime.waits.timer {
         let sleeping = of(&[WaitClass::Sleep]).map(|w| w.g.timer);
         let mut ranges = sleeping
@@ -67,6 +68,7 @@ pub(crate) fn fetch(
             .collect();
         memory.fetch(target, &mut ranges);
     }
+    found
 }
 
 /// Their `sudog`s, then the channels of those, then what the channels point to.
@@ -127,18 +129,18 @@ fn fetch_channels<'w>(
     });
 }
 
-/// All trees of `runtime.semtable`, and what has the semaphores.
+/// All trees of `runtime.semtable`, and what has the semaphores. Returns the semaphores.
 fn fetch_semaphores(
     memory: &mut CapturedMemory,
     target: &dyn Target,
     runtime: &Runtime,
     limits: &Limits,
     own: impl Iterator<Item = Addr>,
-) {
+) -> FxHashSet<Addr> {
     /// The largest of package `sync`, before and behind its semaphore.
-    const AROUND: u64 = 16;
+    const AROUND: u64 = 24;
     let (Some(sudog), Some((_, stride))) = (runtime.waits.sudog, runtime.waits.treap) else {
-        return;
+        return FxHashSet::default();
     };
     let tables = runtime.waits.semtables.iter();
     let mut ranges = tables
@@ -169,6 +171,7 @@ fn fetch_semaphores(
     }
     let around = |sema: &Addr| (Addr(sema.0.saturating_sub(AROUND)), 2 * AROUND as usize);
     memory.fetch(target, &mut semas.iter().map(around).collect());
+    semas
 }
 
 /// What is not there yet, each with the page it lies in.
@@ -249,26 +252,34 @@ fn try_places<'w>(
     left
 }
 
-/// The lists of the conditions that goroutines wait for.
+/// The lists of the conditions that goroutines wait for. Returns where they are.
 fn fetch_conditions(
     memory: &mut CapturedMemory,
     target: &dyn Target,
     runtime: &Runtime,
     limits: &Limits,
     waiters: &[&Waiter],
-) {
+) -> FxHashSet<Addr> {
     let waits = &runtime.waits;
     let (Some(sudog), Some(list)) = (waits.sudog, waits.notify_list) else {
-        return;
+        return FxHashSet::default();
     };
-    if sudog.elem_vu.is_some() {
+    if let Some(elem) = sudog.elem_vu {
         let sudogs = waiters.iter().map(|waiter| waiter.g.waiting);
         let mut ranges = sudogs
             .filter(|at| !at.is_null())
             .map(|at| (at, sudog.extent()))
             .collect();
         memory.fetch(target, &mut ranges);
-        return;
+        let own = waiters
+            .iter()
+            .filter_map(|w| field(memory, w.g.waiting, elem));
+        let lists: FxHashSet<Addr> = own.map(Addr).collect();
+        memory.fetch(
+            target,
+            &mut lists.iter().map(|&at| (at, list.extent())).collect(),
+        );
+        return lists;
     }
     let mut lists: FxHashSet<Addr> = FxHashSet::default();
     for waiter in waiters {
@@ -296,6 +307,15 @@ fn fetch_conditions(
         }
         open = next;
     }
+    let is_one = |at: &Addr| {
+        let first = field(memory, *at, list.head).map(Addr);
+        let g = first
+            .and_then(|first| field(memory, first, sudog.g))
+            .map(Addr);
+        g.is_some_and(|g| gs.contains(&g))
+    };
+    lists.retain(is_one);
+    lists
 }
 
 /// Runs a reader until it misses nothing more.

@@ -90,6 +90,18 @@ impl<'a> Parked<'a> {
         })
     }
 
+    /// The `g`s of those that wait on a `sync.Cond`, the next to be woken first.
+    pub(super) fn queue(&self, at: Addr) -> Vec<Addr> {
+        let mut queue = Vec::new();
+        let layouts = self.runtime.waits.sudog.zip(self.runtime.waits.notify_list);
+        let at = at.checked_add(COND_NOTIFY);
+        if let (Some((sudog, list)), Some(at)) = (layouts, at) {
+            let first = field(self.mem, at, list.head).map_or(Addr(0), Addr);
+            super::channels::list(self.mem, &sudog, first, self.max_waiters, &mut queue);
+        }
+        queue
+    }
+
     /// Takes note of who is on a list, if there is one.
     fn walk(&mut self, sudog: &Sudog, list: &NotifyList, at: Addr) {
         if self.walked.insert(at, ()).is_some() {

@@ -33,6 +33,10 @@ const BUBBLE_FLAG: u32 = 0x8000_0000;
 #[derive(Default)]
 pub(super) struct Semaphores {
     by_g: FxHashMap<Addr, Addr>,
+    /// By the `sudog`: the `g`, and the next that waits for the same.
+    links: FxHashMap<Addr, (Addr, Addr)>,
+    /// By the semaphore, the `sudog` that is a node of the tree: the first of those that wait.
+    heads: FxHashMap<Addr, Addr>,
 }
 
 impl Semaphores {
@@ -56,13 +60,32 @@ impl Semaphores {
                 if !belongs(elem, hash) {
                     continue;
                 }
-                if let Some(g) = field(mem, at, layout.g) {
-                    found.by_g.insert(Addr(g), elem);
+                // The first that waits is on the tree, the others hang on it (`semaRoot.queue`).
+                let [prev, next, waitlink] = links;
+                if let Some(g) = field(mem, at, layout.g).map(Addr) {
+                    found.by_g.insert(g, elem);
+                    found.links.insert(at, (g, waitlink));
                 }
-                open.extend(links);
+                found.heads.entry(elem).or_insert(at);
+                // Before the others of the same semaphore come those of other ones.
+                open.extend([waitlink, prev, next]);
             }
         }
         found
+    }
+
+    /// The `g`s of those that wait for a semaphore, the next to be served first.
+    pub(super) fn queue(&self, sema: Addr) -> Vec<Addr> {
+        let mut queue = Vec::new();
+        let mut next = self.heads.get(&sema).copied().unwrap_or(Addr(0));
+        while let Some(&(g, after)) = self.links.get(&next) {
+            if queue.len() >= self.links.len() {
+                break;
+            }
+            queue.push(g);
+            next = after;
+        }
+        queue
     }
 
     /// What the goroutine whose `g` is at `at` waits for.

@@ -67,16 +67,19 @@ impl WaitingIn {
         };
         WaitingOn {
             kind,
-            op: self
-                .op
-                .map(|op| match KNOWN_OPS.iter().find(|known| **known == op) {
-                    Some(known) => Cow::Borrowed(*known),
-                    None => Cow::Owned(op),
-                }),
+            op: self.op.map(op),
             addr: self.addr.map(|addr| addr.0),
             name: self.name.map(|name| strings.share(name)),
             state,
         }
+    }
+}
+
+/// What is to be done with something.
+pub(super) fn op(op: String) -> Cow<'static, str> {
+    match KNOWN_OPS.iter().find(|known| **known == op) {
+        Some(known) => Cow::Borrowed(*known),
+        None => Cow::Owned(op),
     }
 }
 

@@ -63,6 +63,7 @@ pub fn snapshot_of(dump: &Dump<'_>, taken: SystemTime) -> Snapshot {
             .iter()
             .filter_map(|goid| goroutines.get(goid).cloned())
             .collect(),
+        objects: None,
         ms: Vec::new(),
         traceback_labels: false,
         unreadable: Vec::new(),

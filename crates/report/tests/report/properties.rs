@@ -7,12 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonschema::Validator;
 use model::{
     Addr, BuildIds, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, Goid, Goroutine,
-    LayoutSource, Pid, Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo,
-    TargetKind, TextMapping, Tid, Traceback, Trust, Unreadable, WaitKind, WaitState, WaitingOn,
+    HeldBy, Holder, LayoutSource, Object, ObjectState, Pid, Queue, Site, Snapshot, StackBounds,
+    StackEnd, Status, SymbolSource, TargetInfo, TargetKind, TextMapping, Tid, Traceback, Trust,
+    Unreadable, WaitKind, WaitState, WaitingOn,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
+use proptest::sample::select;
 use report::{Style, SummaryOptions};
 
 use crate::samples::{json, summary};
@@ -280,6 +282,78 @@ fn capture() -> impl Strategy<Value = CaptureInfo> {
         })
 }
 
+fn object_state() -> impl Strategy<Value = ObjectState> {
+    prop_oneof![
+        Just(ObjectState::Unknown),
+        (any::<bool>(), any::<bool>(), any::<u32>()).prop_map(|(locked, starving, waiters)| {
+            ObjectState::Mutex {
+                locked,
+                starving,
+                waiters,
+            }
+        }),
+        (any::<u32>(), any::<bool>(), any::<u32>()).prop_map(|(readers, writer, departing)| {
+            ObjectState::RwMutex {
+                readers,
+                writer,
+                departing,
+            }
+        }),
+        (any::<u32>(), any::<u32>())
+            .prop_map(|(counter, waiters)| ObjectState::WaitGroup { counter, waiters }),
+        (any::<u64>(), any::<bool>(), of(shared()), of(any::<i64>())).prop_map(
+            |(len, closed, elem_type, timer)| ObjectState::Chan(ChanState {
+                len,
+                cap: len,
+                closed,
+                elem_type,
+                timer,
+            })
+        ),
+    ]
+}
+
+fn object() -> impl Strategy<Value = Object> {
+    let goids = || vec(any::<u64>().prop_map(Goid), 0..4);
+    let queue = (text(), goids()).prop_map(|(op, goids)| Queue {
+        op: op.into(),
+        goids,
+    });
+    let holder = (
+        any::<u64>(),
+        of(any::<usize>()),
+        select(HeldBy::ALL.to_vec()),
+    )
+        .prop_map(|(goid, frame, by)| Holder {
+            goid: Goid(goid),
+            frame,
+            by,
+        });
+    (
+        select(WaitKind::ALL.to_vec()),
+        addr(),
+        of(shared()),
+        object_state(),
+        vec(queue, 0..3),
+        vec(holder, 0..4),
+        any::<usize>(),
+    )
+        .prop_map(
+            |(kind, addr, name, state, queues, holders, more_holders)| Object {
+                kind,
+                addr,
+                name,
+                state,
+                queues,
+                holders,
+                more_holders,
+            },
+        )
+        .prop_filter("the kinds that objects have", |object| {
+            object.kind.is_object()
+        })
+}
+
 fn unreadable() -> impl Strategy<Value = Unreadable> {
     (any::<usize>(), addr(), text()).prop_map(|(index, g, reason)| Unreadable { index, g, reason })
 }
@@ -291,16 +365,27 @@ pub fn snapshot() -> impl Strategy<Value = Snapshot> {
         build(),
         capture(),
         vec(goroutine().prop_map(Arc::new), 0..8),
+        of(vec(object(), 0..4)),
         vec(unreadable(), 0..8),
         vec(text(), 0..3),
     )
         .prop_map(
-            |(captured_at, target, build, capture, goroutines, unreadable, diagnostics)| Snapshot {
+            |(
                 captured_at,
                 target,
                 build,
                 capture,
                 goroutines,
+                objects,
+                unreadable,
+                diagnostics,
+            )| Snapshot {
+                captured_at,
+                target,
+                build,
+                capture,
+                goroutines,
+                objects,
                 ms: Vec::new(),
                 traceback_labels: false,
                 unreadable,

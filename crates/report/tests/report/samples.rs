@@ -1,5 +1,7 @@
 //! Snapshots made by hand, after real programs.
 
+mod objects;
+
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -446,6 +448,7 @@ pub fn service() -> Snapshot {
             consistent: true,
         },
         goroutines: all.into_iter().map(Arc::new).collect(),
+        objects: Some(objects::objects()),
         ms: Vec::new(),
         traceback_labels: false,
         unreadable: vec![Unreadable {
@@ -488,6 +491,7 @@ pub fn hostile_core() -> Snapshot {
             stack: None,
             ..waiting(5, "chan receive\r\n[running]", &frames.into())
         })],
+        objects: None,
         ms: Vec::new(),
         traceback_labels: false,
         unreadable: (0..7)

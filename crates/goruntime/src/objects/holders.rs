@@ -1,0 +1,222 @@
+//! A conservative scan of the stacks: each aligned word that is the address of an object, or leads into
+//! the value on the heap that it is part of, makes the goroutine one of its holders.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use model::{Addr, Goid, Goroutine, HeldBy, Holder, Object, WaitKind};
+use rustc_hash::{FxHashMap, FxHashSet};
+use target::ReadMemory;
+
+use crate::heap::Heap;
+use crate::module::Modules;
+
+/// How many holders of one object are told; the rest is counted.
+const MAX_HOLDERS: usize = 100;
+/// Words are first looked up by blocks of so many bytes.
+const BLOCK: u64 = 64;
+/// Values on the heap that are larger are known by the address of the object alone: a pointer into
+/// a large array says nothing.
+const MAX_PART: u64 = 16 << 10;
+/// How much of one stack is looked through at a time, in bytes.
+const CHUNK: u64 = 1 << 16;
+
+mod code;
+
+/// Where the frames of goroutines lie. Goroutines with the same calls mostly share it.
+#[derive(Debug, Default)]
+pub(crate) struct Spread {
+    known: FxHashSet<Arc<[u32]>>,
+    by_g: FxHashMap<Addr, Arc<[u32]>>,
+}
+
+impl Spread {
+    /// Notes the stack pointers of the frames of a goroutine, innermost first, as distances from the upper end
+    /// of its stack.
+    pub(crate) fn note(&mut self, g: Addr, hi: Addr, sps: &[Addr]) {
+        let distances: Option<Vec<u32>> = sps
+            .iter()
+            .map(|sp| u32::try_from(hi.0.checked_sub(sp.0)?).ok())
+            .collect();
+        let Some(distances) = distances else {
+            return;
+        };
+        let shared = match self.known.get(distances.as_slice()) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new: Arc<[u32]> = distances.into();
+                self.known.insert(Arc::clone(&new));
+                new
+            }
+        };
+        self.by_g.insert(g, shared);
+    }
+
+    /// Which of a goroutine's frames, counted without inlined ones, has the word at `at`.
+    fn frame(&self, g: &Goroutine, hi: Addr, at: Addr) -> Option<usize> {
+        let distance = hi.0.checked_sub(at.0)?;
+        let above = self.by_g.get(&g.g)?.iter();
+        above
+            .filter(|&&sp| u64::from(sp) >= distance)
+            .count()
+            .checked_sub(1)
+    }
+}
+
+/// What a word on a stack may lead to.
+struct Places {
+    span: Range<u64>,
+    /// By block, the objects with the range of addresses that lead to them.
+    blocks: FxHashMap<u64, Vec<(usize, Range<u64>)>>,
+}
+
+impl Places {
+    fn new(mem: &dyn ReadMemory, heap: Option<Heap<'_>>, objects: &[Object]) -> Places {
+        let mut places = Places {
+            span: 0..0,
+            blocks: FxHashMap::default(),
+        };
+        for (index, object) in objects.iter().enumerate() {
+            let at = object.addr.0;
+            let itself = at..at.saturating_add(1);
+            // A channel is a value of its own.
+            let part = heap.filter(|_| object.kind != WaitKind::Chan);
+            let part = part.and_then(|heap| heap.object(mem, object.addr));
+            let part = part.map(|part| part.start.0..part.end.0);
+            let range = part.filter(|part| part.end - part.start <= MAX_PART);
+            places.put(index, range.unwrap_or(itself));
+        }
+        places
+    }
+
+    fn put(&mut self, index: usize, range: Range<u64>) {
+        self.span = match self.span.is_empty() {
+            true => range.clone(),
+            false => self.span.start.min(range.start)..self.span.end.max(range.end),
+        };
+        for block in range.start / BLOCK..=(range.end - 1) / BLOCK {
+            let entries = self.blocks.entry(block).or_default();
+            entries.push((index, range.clone()));
+        }
+    }
+
+    fn at(&self, word: u64) -> impl Iterator<Item = usize> {
+        let block = match self.span.contains(&word) {
+            true => self.blocks.get(&(word / BLOCK)),
+            false => None,
+        };
+        let entries = block.into_iter().flatten();
+        entries
+            .filter(move |(_, range)| range.contains(&word))
+            .map(|(index, _)| *index)
+    }
+}
+
+/// Looks through the stacks of `goroutines`.
+pub(super) fn find(
+    mem: &dyn ReadMemory,
+    modules: &Modules,
+    heap: Option<Heap<'_>>,
+    goroutines: &[Arc<Goroutine>],
+    spread: &Spread,
+    objects: &mut [Object],
+) {
+    let places = Places::new(mem, heap, objects);
+    if places.blocks.is_empty() {
+        return;
+    }
+    let mut by_code = code::References::new(modules, objects);
+    let waiters: Vec<FxHashSet<Goid>> = objects.iter().map(super::waiters).collect();
+    let mut buf = Vec::new();
+    for g in goroutines {
+        // Of several words one that is the address itself, or else the innermost; but none that
+        // lies below the first frame outside the runtime.
+        let mut best: FxHashMap<usize, (HeldBy, Addr)> = FxHashMap::default();
+        let Some((sp, hi)) = g.stack.and_then(|s| Some((s.sp?, s.hi))) else {
+            continue;
+        };
+        each_word(mem, sp, hi, &mut buf, |at, word| {
+            for index in places.at(word) {
+                let is_waiter = waiters.get(index).is_some_and(|w| w.contains(&g.goid));
+                let Some(object) = objects.get(index).filter(|_| !is_waiter) else {
+                    continue;
+                };
+                let by = match word == object.addr.0 {
+                    true => HeldBy::Address,
+                    false => HeldBy::Part,
+                };
+                let known = best.entry(index).or_insert((by, at));
+                if by < known.0 {
+                    *known = (by, at);
+                }
+            }
+        });
+        let mut found: Vec<(usize, Option<usize>, HeldBy)> = Vec::new();
+        for (index, (by, at)) in best {
+            let frame = spread.frame(g, hi, at).and_then(|n| physical(g, n));
+            // What is left over is mostly where calls into the runtime come and go.
+            let name = frame
+                .and_then(|i| g.frames.get(i))
+                .map(|f| &f.function.name);
+            if name.is_none_or(|name| !name.starts_with("runtime.")) {
+                found.push((index, frame, by));
+            }
+        }
+        for &(index, frame) in by_code.of(&g.frames) {
+            let is_waiter = waiters.get(index).is_some_and(|w| w.contains(&g.goid));
+            if !is_waiter && found.iter().all(|(known, ..)| *known != index) {
+                found.push((index, Some(frame), HeldBy::Code));
+            }
+        }
+        for (index, frame, by) in found {
+            let Some(object) = objects.get_mut(index) else {
+                continue;
+            };
+            if object.holders.len() >= MAX_HOLDERS {
+                object.more_holders += 1;
+                continue;
+            }
+            object.holders.push(Holder {
+                goid: g.goid,
+                frame,
+                by,
+            });
+        }
+    }
+    for object in objects {
+        object.holders.sort_by_key(|holder| holder.goid);
+    }
+}
+
+/// The index of the `n`th physical frame: of the function that others were inlined into. Of goroutines with C frames
+/// it is not told.
+fn physical(g: &Goroutine, n: usize) -> Option<usize> {
+    if g.frames.iter().any(|frame| frame.is_c()) {
+        return None;
+    }
+    let frames = g.frames.iter().enumerate();
+    let mut physical = frames.filter(|(_, frame)| !frame.inlined).map(|(i, _)| i);
+    physical.nth(n)
+}
+
+fn each_word(
+    mem: &dyn ReadMemory,
+    sp: Addr,
+    hi: Addr,
+    buf: &mut Vec<u8>,
+    mut see: impl FnMut(Addr, u64),
+) {
+    let mut at = (sp.0.saturating_add(7)) & !7;
+    while at < hi.0 {
+        let len = (hi.0 - at).min(CHUNK);
+        buf.resize(len as usize, 0);
+        // What is missing holds no pointers that are known of.
+        if mem.read(Addr(at), buf).is_ok() {
+            let (words, _) = buf.as_chunks::<8>();
+            for (place, word) in (at..).step_by(8).zip(words) {
+                see(Addr(place), u64::from_le_bytes(*word));
+            }
+        }
+        at += len;
+    }
+}
