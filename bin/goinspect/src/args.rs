@@ -39,6 +39,10 @@ pub enum Command {
     Core(Core),
     /// Compare two snapshots, core files or Go dumps, goroutine by goroutine.
     Diff(Diff),
+    /// Tell the story of one goroutine: what it waits on, since when, who could wake it, where it comes from.
+    Why(Why),
+    /// Tell what is stuck, because of whom, and how sure that is.
+    Findings(Findings),
     /// List the Go processes on this machine.
     Ps,
 }
@@ -87,16 +91,44 @@ pub struct Diff {
     /// What came after: one of these, or the ID of a process.
     pub new: String,
     /// How to print it.
-    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
-    pub format: DiffFormat,
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub format: TextOrJson,
     /// Write to this file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
-/// The formats of a comparison.
+/// `goinspect why`.
+#[derive(ClapArgs, Debug)]
+pub struct Why {
+    /// The ID of the process to look at, or a file: a core, a saved snapshot, a Go dump.
+    pub target: String,
+    /// The ID of the goroutine.
+    pub goid: u64,
+    /// Write to this file instead of stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `goinspect findings`.
+#[derive(ClapArgs, Debug)]
+pub struct Findings {
+    /// The ID of the process to look at, or a file: a core, a saved snapshot, a Go dump.
+    pub target: String,
+    /// An earlier snapshot of the same process: each finding then says whether it is new, and whether it grows.
+    #[arg(long, value_name = "FILE")]
+    pub since: Option<String>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub format: TextOrJson,
+    /// Write to this file instead of stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The formats of a comparison, and of findings.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DiffFormat {
+pub enum TextOrJson {
     /// For people.
     Text,
     /// For programs (docs/SCHEMA.md).

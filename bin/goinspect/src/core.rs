@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
+use sampler::Wanted;
+
 use crate::args::{self, Common, Format};
 use crate::attach;
 use crate::failure::Failure;
@@ -25,6 +27,11 @@ pub fn run(command: &args::Core, common: &Common) -> Result<(), Failure> {
     }
     let format = command.format.unwrap_or(Format::Traceback);
     check(format, &command.output)?;
-    let snapshot = given.snapshot(common, wanted(format, &command.output, common))?;
+    // Whoever looks at a core mostly wants to know what was stuck.
+    let wanted = Wanted {
+        objects: true,
+        ..wanted(format, &command.output, common)
+    };
+    let snapshot = given.snapshot(common, wanted)?;
     print(&snapshot, format, &command.output, common)
 }

@@ -4,7 +4,7 @@ use model::Snapshot;
 use report::{Comparison, DiffOptions, Dump, Style, parse_dump, write_diff, write_diff_json};
 use sampler::Wanted;
 
-use crate::args::{self, Common, DiffFormat};
+use crate::args::{self, Common, TextOrJson};
 use crate::failure::Failure;
 use crate::snapshot::write_to;
 use crate::target::{Given, read_text};
@@ -38,9 +38,9 @@ pub fn run(command: &args::Diff, common: &Common) -> Result<(), Failure> {
     write_to(
         command.output.as_deref(),
         |on_terminal, out| match command.format {
-            DiffFormat::Json if on_terminal => write_diff_json(&comparison, Style::Pretty, out),
-            DiffFormat::Json => write_diff_json(&comparison, Style::Line, out),
-            DiffFormat::Text => {
+            TextOrJson::Json if on_terminal => write_diff_json(&comparison, Style::Pretty, out),
+            TextOrJson::Json => write_diff_json(&comparison, Style::Line, out),
+            TextOrJson::Text => {
                 let options = DiffOptions {
                     color: common.color.on(on_terminal),
                     width: None,

@@ -8,9 +8,11 @@ mod core;
 mod diff;
 
 mod failure;
+mod findings;
 mod ps;
 mod snapshot;
 mod target;
+mod why;
 
 use std::process::ExitCode;
 
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         Command::Snapshot(command) => snapshot::run(command, &args.common),
         Command::Core(command) => core::run(command, &args.common),
         Command::Diff(command) => diff::run(command, &args.common),
+        Command::Why(command) => why::run(command, &args.common),
+        Command::Findings(command) => findings::run(command, &args.common),
         Command::Ps => ps::run(&args.common),
     };
     match done {

@@ -22,7 +22,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("gobinary", &["model", "gimli", "object"]),
     ("goruntime", &["model", "target", "gobinary", "cframes"]),
-    ("report", &["model", "prost", "serde", "serde_json"]),
+    ("analysis", &["model"]),
+    (
+        "report",
+        &["model", "analysis", "prost", "serde", "serde_json"],
+    ),
     (
         "sampler",
         &[

@@ -5,6 +5,7 @@
 
 mod caveats;
 pub mod diff;
+mod findings;
 mod folded;
 pub mod json;
 mod objects;
@@ -15,10 +16,12 @@ mod stacks;
 pub mod summary;
 pub mod traceback;
 mod waiting;
+mod why;
 mod words;
 
 pub use caveats::caveats;
 pub use diff::{Comparison, DIFF_SCHEMA, DiffOptions, write_diff, write_diff_json};
+pub use findings::{FindingsOptions, write_findings, write_findings_json};
 pub use folded::write_folded;
 pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
 pub use pprof::{PprofOptions, write_pprof};
@@ -28,3 +31,4 @@ pub use traceback::{
     Dump, Level, TracebackOptions, looks_like_dump, parse_dump, reduced, snapshot_of,
     write_traceback,
 };
+pub use why::write_why;

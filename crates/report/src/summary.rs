@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use model::{Escaped, Goid, Goroutine, Group, Snapshot, TargetKind};
 
+use crate::findings::{at_the_top, severity};
 use crate::page::{Page, State, program};
 use crate::words::{age, bytes, counted, left_out, short_time, thousands};
 
@@ -46,6 +47,7 @@ pub fn write_summary(
         ),
     };
     summary.header()?;
+    summary.findings()?;
     summary.groups()?;
     out.flush()
 }
@@ -152,6 +154,32 @@ impl<W: Write> Summary<'_, W> {
             writeln!(self.page, "{}", self.page.paint.warning(text))?;
         }
         Ok(())
+    }
+
+    /// What is stuck, as far as the rules see it.
+    fn findings(&mut self) -> io::Result<()> {
+        let (findings, more) = at_the_top(self.snapshot);
+        if findings.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.page)?;
+        for finding in &findings {
+            let mark = severity(self.page.paint, finding);
+            let certainty = finding.certainty.as_str();
+            writeln!(
+                self.page,
+                "{mark} {} ({certainty})",
+                Escaped(&finding.sentence)
+            )?;
+        }
+        let all = match more {
+            0 => "`goinspect findings` tells more of each".to_owned(),
+            _ => format!(
+                "… and {}: see `goinspect findings`",
+                counted(more, "more finding")
+            ),
+        };
+        writeln!(self.page, "{}", self.page.paint.dim(all))
     }
 
     fn unreadable(&mut self) -> io::Result<()> {

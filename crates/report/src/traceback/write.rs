@@ -6,6 +6,7 @@ use model::{Escaped, Frame, Goroutine, Snapshot};
 
 use super::compose::{Level, compose};
 use crate::caveats::{caveats, goids, listed, source};
+use crate::findings::at_the_top;
 
 /// How a snapshot is written as a traceback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -64,6 +65,14 @@ fn preamble(s: &Snapshot, level: Level) -> Vec<String> {
         lines.push(
             "the snapshot does not hold the arguments of calls, nor where their frames lie".into(),
         );
+    }
+    let (findings, more) = at_the_top(s);
+    for finding in &findings {
+        let (severity, certainty) = (finding.severity.as_str(), finding.certainty.as_str());
+        lines.push(format!("{severity}: {} ({certainty})", finding.sentence));
+    }
+    if !findings.is_empty() && more > 0 {
+        lines.push(format!("{more} more findings: see `goinspect findings`"));
     }
     lines.extend(caveats(s, usize::MAX));
     let in_c = goids(s, |g| g.frames.iter().any(Frame::is_c));
