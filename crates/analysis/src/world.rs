@@ -157,7 +157,11 @@ impl<'a> World<'a> {
 /// Whether what the waiters want will come without another goroutine.
 fn comes_by_itself(object: &Object) -> bool {
     match &object.state {
-        ObjectState::Chan(state) => state.timer.is_some() || state.closed,
+        // Signals come from outside.
+        ObjectState::Chan(state) => {
+            let elem = state.elem_type.as_deref();
+            state.timer.is_some() || state.closed || elem == Some("os.Signal")
+        }
         // Nobody has it: it is just being handed over.
         ObjectState::Mutex { locked, .. } => !locked,
         ObjectState::WaitGroup { counter, .. } => *counter == 0,

@@ -10,7 +10,6 @@ use cframes::Text;
 use crate::ancestors;
 use crate::bubble;
 use crate::error::CaptureError;
-use crate::heap;
 use crate::labels::{self, LabelError};
 use crate::limits::Limits;
 use crate::machine::{Machine, list_ms};
@@ -209,11 +208,7 @@ pub fn capture(
     follow(&mut memory, target, limits, ancestries, |memory, at| {
         ancestors::read(memory, runtime, at).err()
     });
-    let values = waits::fetch(&mut memory, target, runtime, limits, &waiters);
-    let some_g = gs.iter().find(|g| !g.is_null());
-    if let (true, Some(heap), Some(&g)) = (wanted.objects, &runtime.heap, some_g) {
-        heap::fetch(&mut memory, target, heap, (g, g_size), &values);
-    }
+    waits::fetch(&mut memory, target, runtime, limits, &waiters);
     let _ = memory.take_misses();
     Ok(Capture {
         memory,

@@ -19,7 +19,7 @@ use crate::heap::Heap;
 use crate::labels;
 use crate::limits::Limits;
 use crate::machine::{Machine, list_ms};
-use crate::objects::{self, Spread};
+use crate::objects::{self, Memories, Spread};
 use crate::places::Places;
 use crate::runtime::Runtime;
 use crate::signal::interrupted_registers;
@@ -145,9 +145,14 @@ impl Decoder {
                 }),
             }
         }
-        let objects = wanted
-            .objects
-            .then(|| sample.objects(&goroutines, &addresses));
+        let objects = wanted.objects.then(|| {
+            let (objects, remark) = sample.objects(&goroutines, &addresses);
+            diagnostics.extend(remark);
+            objects
+        });
+        if let Some(objects) = &objects {
+            name_channels(&mut goroutines, objects);
+        }
         let ms = if wanted.ms {
             sample.ms(&ms, &goroutines)
         } else {
@@ -308,14 +313,18 @@ impl Sample<'_> {
         Ok(raw.into_iter().map(ancestor).collect())
     }
 
-    fn objects(&self, goroutines: &[Arc<Goroutine>], gs: &[Addr]) -> Vec<Object> {
+    fn objects(&self, goroutines: &[Arc<Goroutine>], gs: &[Addr]) -> (Vec<Object>, Option<String>) {
+        let beyond = self.c.program.image();
         let g = gs.iter().find(|g| !g.is_null());
         let g = g.map(|&g| (g, self.runtime.g.extent()));
         let layout = self.runtime.heap.as_ref().zip(g);
         let arch = self.runtime.binary().arch;
-        let heap = layout.and_then(|(layout, g)| Heap::find(layout, self.mem, arch, g));
+        let heap = layout.and_then(|(layout, g)| Heap::find(layout, beyond, arch, g));
         objects::read(
-            self.mem,
+            &Memories {
+                mem: self.mem,
+                beyond,
+            },
             &self.runtime.modules,
             &self.waits,
             heap,
@@ -489,6 +498,24 @@ impl Sample<'_> {
             m,
             now,
         )
+    }
+}
+
+/// Channels have their names from the variables that point to them.
+fn name_channels(goroutines: &mut [Arc<Goroutine>], objects: &[Object]) {
+    let named = objects
+        .iter()
+        .filter(|object| object.kind == WaitKind::Chan);
+    let names: FxHashMap<Addr, &Arc<str>> = named
+        .filter_map(|object| Some((object.addr, object.name.as_ref()?)))
+        .collect();
+    // Nobody else has them yet.
+    for g in goroutines.iter_mut().filter_map(Arc::get_mut) {
+        for on in g.waiting_on.iter_mut().flatten() {
+            if let (WaitKind::Chan, None, Some(at)) = (on.kind, &on.name, on.addr) {
+                on.name = names.get(&at).map(|name| Arc::clone(name));
+            }
+        }
     }
 }
 

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use gobinary::TypeTable;
 use model::{Addr, Arch};
-use rustc_hash::FxHashSet;
-use target::{CapturedMemory, ReadMemory, Target};
+use target::ReadMemory;
 
 use crate::contract::{HeapArena, Mspan};
 use crate::locate::Variables;
@@ -16,8 +15,6 @@ const ARENA_BYTES: u64 = 64 << 20;
 const PAGE: u64 = 8192;
 /// `runtime/mheap.go`, `mSpanInUse`.
 const IN_USE: u64 = 1;
-/// From `mheap_.arenas` over the arena and its spans to the span.
-const STEPS: usize = 5;
 /// Larger objects are no structs with a lock in them.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -76,6 +73,11 @@ impl<'a> Heap<'a> {
 
     /// The object that has the byte at `at`; `None` for what is not on the heap.
     pub(crate) fn object(&self, mem: &dyn ReadMemory, at: Addr) -> Option<Range<Addr>> {
+        self.span(mem, at)?.object(at)
+    }
+
+    /// The pages that have the byte at `at`, if they are for objects.
+    pub(crate) fn span(&self, mem: &dyn ReadMemory, at: Addr) -> Option<Span> {
         // `runtime/malloc.go`, `arenaIndex` and `arenaBaseOffset`; the first level has one entry.
         let base = match self.arch {
             Arch::Amd64 => 0xffff_8000_0000_0000,
@@ -93,37 +95,36 @@ impl<'a> Heap<'a> {
         let layout = &self.layout.span;
         let mut bytes = vec![0; layout.extent()];
         mem.read(span, &mut bytes).ok()?;
-        let start = layout.start_addr.get(&bytes)?;
-        let len = layout.npages.get(&bytes)?.checked_mul(PAGE)?;
-        let size = layout.elemsize.get(&bytes)?;
-        let within = at.0.checked_sub(start)?;
-        if layout.state.get(&bytes)? != IN_USE || within >= len || size == 0 || size > MAX_BYTES {
-            return None;
-        }
-        let start = start.checked_add(within / size * size)?;
-        Some(Addr(start)..Addr(start.checked_add(size)?))
+        let span = Span {
+            start: Addr(layout.start_addr.get(&bytes)?),
+            len: layout.npages.get(&bytes)?.checked_mul(PAGE)?,
+            size: layout.elemsize.get(&bytes)?,
+        };
+        let is_used = layout.state.get(&bytes)? == IN_USE && span.size > 0;
+        (is_used && span.size <= MAX_BYTES).then_some(span)
+    }
+
+    /// The number of the page that has the byte at `at`.
+    pub(crate) fn page(at: Addr) -> u64 {
+        at.0 / PAGE
     }
 }
 
-/// Copies what [`Heap::object`] will read for these addresses.
-pub(crate) fn fetch(
-    memory: &mut CapturedMemory,
-    target: &dyn Target,
-    layout: &HeapLayout,
-    g: (Addr, usize),
-    wanted: &FxHashSet<Addr>,
-) {
-    let _ = memory.take_misses();
-    for _ in 0..STEPS {
-        if let Some(heap) = Heap::find(layout, memory, target.arch(), g) {
-            for &at in wanted {
-                heap.object(memory, at);
-            }
-        }
-        let mut misses = memory.take_misses();
-        if misses.is_empty() {
-            return;
-        }
-        memory.fetch(target, &mut misses);
+/// Pages for objects of one size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    start: Addr,
+    len: u64,
+    size: u64,
+}
+
+impl Span {
+    /// The object of it that has the byte at `at`.
+    pub(crate) fn object(&self, at: Addr) -> Option<Range<Addr>> {
+        let within =
+            at.0.checked_sub(self.start.0)
+                .filter(|&within| within < self.len)?;
+        let start = self.start.checked_add(within / self.size * self.size)?;
+        Some(start..start.checked_add(self.size)?)
     }
 }

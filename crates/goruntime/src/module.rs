@@ -266,6 +266,12 @@ impl Modules {
         Some((at, code))
     }
 
+    /// Where the variables of each module are.
+    pub(crate) fn data(&self) -> impl Iterator<Item = Range<Addr>> {
+        let modules = std::iter::once(&self.main).chain(&self.others);
+        modules.map(|module| module.data.clone())
+    }
+
     /// The address of the variable that `at` is in; `at` itself where the executable has no symbols. `None` for what
     /// is no variable.
     pub(crate) fn start_of_variable(&self, at: Addr) -> Option<Addr> {

@@ -2,6 +2,7 @@
 
 mod holders;
 mod state;
+mod variables;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,16 +17,25 @@ use crate::waits::Waits;
 
 pub(crate) use holders::Spread;
 
+/// Where bytes come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Memories<'a> {
+    /// What was copied while the program stood still.
+    pub mem: &'a dyn ReadMemory,
+    /// What else of its memory can be had, perhaps newer.
+    pub beyond: &'a dyn ReadMemory,
+}
+
 /// Reads the objects that `goroutines` wait on, in the order in which goroutines name them.
-/// `spread` tells where their frames lie.
+/// `spread` tells where their frames lie. With them comes what the reader should know.
 pub(crate) fn read(
-    mem: &dyn ReadMemory,
+    memories: &Memories<'_>,
     modules: &Modules,
     waits: &Waits<'_>,
     heap: Option<Heap<'_>>,
     goroutines: &[Arc<Goroutine>],
     spread: &Spread,
-) -> Vec<Object> {
+) -> (Vec<Object>, Option<String>) {
     let by_g: FxHashMap<Addr, Goid> = goroutines.iter().map(|g| (g.g, g.goid)).collect();
     let mut places: FxHashMap<(WaitKind, Addr), usize> = FxHashMap::default();
     let mut objects: Vec<Object> = Vec::new();
@@ -37,7 +47,8 @@ pub(crate) fn read(
                     kind: on.kind,
                     addr: at,
                     name: on.name.clone(),
-                    state: state::read(mem, on, at),
+                    variable: None,
+                    state: state::read(memories.mem, on, at),
                     queues: Vec::new(),
                     holders: Vec::new(),
                     more_holders: 0,
@@ -59,8 +70,9 @@ pub(crate) fn read(
         }
         object.queues.sort_by(|a, b| a.op.cmp(&b.op));
     }
-    holders::find(mem, modules, heap, goroutines, spread, &mut objects);
-    objects
+    variables::note(memories.beyond, modules, &mut objects);
+    let remark = holders::find(memories, modules, heap, goroutines, spread, &mut objects);
+    (objects, remark)
 }
 
 /// What of a goroutine's waits is an object, with its address.

@@ -15,6 +15,8 @@ pub struct Object {
     pub addr: Addr,
     /// The variable that it is, or lies in.
     pub name: Option<Arc<str>>,
+    /// A variable that points to it, or that it lies in: whatever function refers to that can come by it.
+    pub variable: Option<Addr>,
     /// What is known of it.
     pub state: ObjectState,
     /// Who waits, by what they want to do. The next to be served comes first.
@@ -90,19 +92,22 @@ pub enum HeldBy {
     Address,
     /// It leads to the value on the heap that the object is part of.
     Part,
-    /// There is no such word, but a function on the stack refers to the variable that the object is, or is part of.
+    /// It leads to a value on the heap that points to the object.
+    Heap,
+    /// There is no such word, but a function on the stack refers to the variable that points to the object, or that it lies in.
     Code,
 }
 
 impl HeldBy {
     /// All of them.
-    pub const ALL: [HeldBy; 3] = [HeldBy::Address, HeldBy::Part, HeldBy::Code];
+    pub const ALL: [HeldBy; 4] = [HeldBy::Address, HeldBy::Part, HeldBy::Heap, HeldBy::Code];
 
     /// The word that snapshots use.
     pub fn as_str(self) -> &'static str {
         match self {
             HeldBy::Address => "address",
             HeldBy::Part => "part",
+            HeldBy::Heap => "heap",
             HeldBy::Code => "code",
         }
     }

@@ -13,6 +13,7 @@ pub(crate) struct ObjectDto<'a> {
     addr: Option<Hex>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    variable: Option<Hex>,
     #[serde(skip_serializing_if = "Option::is_none")]
     len: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +71,7 @@ impl<'a> ObjectDto<'a> {
             kind: object.kind.as_str(),
             addr: Some(Hex(object.addr)),
             name: object.name.as_deref(),
+            variable: object.variable.map(Hex),
             queues: queues.collect(),
             holders: holders.collect(),
             more_holders: object.more_holders,

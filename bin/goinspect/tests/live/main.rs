@@ -18,6 +18,7 @@ mod damaged;
 mod debug_file;
 mod diff;
 mod errors;
+mod findings;
 mod hostile;
 mod modules;
 mod namespaces;
@@ -164,6 +165,13 @@ fn main() -> ExitCode {
         c_frames::on_arm64,
     );
     trials.for_each_go("c_frames::in_vdso", &[], c_frames::in_vdso);
+    trials.for_each_go("findings::of_bugs", &[], findings::of_bugs);
+    trials.for_newest_go(
+        "findings::of_stripped_bugs",
+        &[],
+        findings::of_stripped_bugs,
+    );
+    trials.for_newest_go("findings::manual", &[], findings::manual);
     trials.for_each_go("diff::what_stands_still", &[], diff::what_stands_still);
     trials.for_each_go(
         "diff::crash_text_and_core",

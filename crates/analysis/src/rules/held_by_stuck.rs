@@ -28,10 +28,11 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
         }
         let op = object.queues.first().map_or("", |queue| &*queue.op);
         let is_lock = matches!(object.kind, WaitKind::Mutex | WaitKind::RwMutex);
-        let severity = if is_lock {
-            Severity::Error
-        } else {
-            Severity::Warning
+        // Who waits to receive, mostly waits for work that may come on a longer way.
+        let severity = match op {
+            _ if is_lock => Severity::Error,
+            "send" => Severity::Warning,
+            _ => Severity::Info,
         };
         let sentence = format!(
             "{} {} {}; the only other that refer{} to it, {}, {} stuck",

@@ -10,6 +10,7 @@ use target::ReadMemory;
 
 use crate::heap::Heap;
 use crate::module::Modules;
+use crate::objects::Memories;
 
 /// How many holders of one object are told; the rest is counted.
 const MAX_HOLDERS: usize = 100;
@@ -22,6 +23,9 @@ const MAX_PART: u64 = 16 << 10;
 const CHUNK: u64 = 1 << 16;
 
 mod code;
+mod reach;
+
+use reach::Reach;
 
 /// Where the frames of goroutines lie. Goroutines with the same calls mostly share it.
 #[derive(Debug, Default)]
@@ -112,56 +116,71 @@ impl Places {
     }
 }
 
-/// Looks through the stacks of `goroutines`.
+/// Looks through the stacks of `goroutines`. Returns what the reader should know.
 pub(super) fn find(
-    mem: &dyn ReadMemory,
+    memories: &Memories<'_>,
     modules: &Modules,
     heap: Option<Heap<'_>>,
     goroutines: &[Arc<Goroutine>],
     spread: &Spread,
     objects: &mut [Object],
-) {
-    let places = Places::new(mem, heap, objects);
+) -> Option<String> {
+    let places = Places::new(memories.beyond, heap, objects);
     if places.blocks.is_empty() {
-        return;
+        return None;
     }
+    let gs = goroutines.iter().map(|g| g.g);
+    let mut reach = heap.map(|heap| Reach::new(memories.beyond, heap, objects, gs));
     let mut by_code = code::References::new(modules, objects);
     let waiters: Vec<FxHashSet<Goid>> = objects.iter().map(super::waiters).collect();
     let mut buf = Vec::new();
     for g in goroutines {
         // Of several words one that is the address itself, or else the innermost; but none that
         // lies below the first frame outside the runtime.
-        let mut best: FxHashMap<usize, (HeldBy, Addr)> = FxHashMap::default();
+        let mut best: FxHashMap<usize, (HeldBy, Option<usize>)> = FxHashMap::default();
         let Some((sp, hi)) = g.stack.and_then(|s| Some((s.sp?, s.hi))) else {
             continue;
         };
-        each_word(mem, sp, hi, &mut buf, |at, word| {
-            for index in places.at(word) {
-                let is_waiter = waiters.get(index).is_some_and(|w| w.contains(&g.goid));
-                let Some(object) = objects.get(index).filter(|_| !is_waiter) else {
-                    continue;
-                };
-                let by = match word == object.addr.0 {
-                    true => HeldBy::Address,
-                    false => HeldBy::Part,
-                };
-                let known = best.entry(index).or_insert((by, at));
-                if by < known.0 {
-                    *known = (by, at);
-                }
+        let mut note = |index: usize, by, at| {
+            if waiters.get(index).is_some_and(|w| w.contains(&g.goid)) {
+                return;
             }
-        });
-        let mut found: Vec<(usize, Option<usize>, HeldBy)> = Vec::new();
-        for (index, (by, at)) in best {
+            let known: Option<&(HeldBy, Option<usize>)> = best.get(&index);
+            if known.is_some_and(|(known, _)| *known <= by) {
+                return;
+            }
             let frame = spread.frame(g, hi, at).and_then(|n| physical(g, n));
             // What is left over is mostly where calls into the runtime come and go.
             let name = frame
                 .and_then(|i| g.frames.get(i))
                 .map(|f| &f.function.name);
             if name.is_none_or(|name| !name.starts_with("runtime.")) {
-                found.push((index, frame, by));
+                best.insert(index, (by, frame));
             }
-        }
+        };
+        each_word(memories.mem, sp, hi, &mut buf, |at, word| {
+            for index in places.at(word) {
+                let is_address = objects.get(index).is_some_and(|o| o.addr.0 == word);
+                let by = if is_address {
+                    HeldBy::Address
+                } else {
+                    HeldBy::Part
+                };
+                note(index, by, at);
+            }
+            // What the runtime's own goroutines keep says nothing.
+            for &index in reach
+                .iter_mut()
+                .filter(|_| !g.system)
+                .flat_map(|r| r.of(word))
+            {
+                note(index, HeldBy::Heap, at);
+            }
+        });
+        let mut found: Vec<(usize, Option<usize>, HeldBy)> = best
+            .into_iter()
+            .map(|(index, (by, frame))| (index, frame, by))
+            .collect();
         for &(index, frame) in by_code.of(&g.frames) {
             let is_waiter = waiters.get(index).is_some_and(|w| w.contains(&g.goid));
             if !is_waiter && found.iter().all(|(known, ..)| *known != index) {
@@ -185,6 +204,16 @@ pub(super) fn find(
     }
     for object in objects {
         object.holders.sort_by_key(|holder| holder.goid);
+    }
+    match reach {
+        Some(reach) if reach.is_cut() => Some(
+            "the stacks lead to more of the heap than is looked through: some that could serve those who wait are not told"
+                .to_owned(),
+        ),
+        Some(_) => None,
+        None => Some(
+            "how the heap is laid out is not known: who could serve those who wait is told by addresses alone".to_owned(),
+        ),
     }
 }
 

@@ -24,14 +24,14 @@ pub(crate) struct Waiter {
 /// followed with fewer reads if each brings its neighbours.
 const NEIGHBOURS: u64 = 1 << 16;
 
-/// Copies what `waiters` wait on. Returns where the values of package `sync` among that are, or nearly so.
+/// Copies what `waiters` wait on.
 pub(crate) fn fetch(
     memory: &mut CapturedMemory,
     target: &dyn Target,
     runtime: &Runtime,
     limits: &Limits,
     waiters: &[Waiter],
-) -> FxHashSet<Addr> {
+) {
     let of = |classes: &'static [WaitClass]| {
         let is_one = move |waiter: &&Waiter| classes.contains(&waiter.class);
         waiters.iter().filter(is_one)
@@ -42,10 +42,9 @@ pub(crate) fn fetch(
         runtime,
         of(&[WaitClass::Receive, WaitClass::Send, WaitClass::Select]),
     );
-    let mut found = FxHashSet::default();
     if of(&[WaitClass::Semaphore]).next().is_some() {
         let own = of(&[WaitClass::Semaphore]).map(|waiter| waiter.g.waiting);
-        found.extend(fetch_semaphores(memory, target, runtime, limits, own));
+        fetch_semaphores(memory, target, runtime, limits, own);
     }
     fetch_polled(
         memory,
@@ -53,13 +52,13 @@ pub(crate) fn fetch(
         runtime,
         &of(&[WaitClass::Io]).collect::<Vec<_>>(),
     );
-    found.extend(fetch_conditions(
+    fetch_conditions(
         memory,
         target,
         runtime,
         limits,
         &of(&[WaitClass::Cond]).collect::<Vec<_>>(),
-    ));
+    );
     if let Some(timer) = runtime.waits.timer {
         let sleeping = of(&[WaitClass::Sleep]).map(|w| w.g.timer);
         let mut ranges = sleeping
@@ -68,7 +67,6 @@ pub(crate) fn fetch(
             .collect();
         memory.fetch(target, &mut ranges);
     }
-    found
 }
 
 /// Their `sudog`s, then the channels of those, then what the channels point to.
@@ -129,18 +127,18 @@ fn fetch_channels<'w>(
     });
 }
 
-/// All trees of `runtime.semtable`, and what has the semaphores. Returns the semaphores.
+/// All trees of `runtime.semtable`, and what has the semaphores.
 fn fetch_semaphores(
     memory: &mut CapturedMemory,
     target: &dyn Target,
     runtime: &Runtime,
     limits: &Limits,
     own: impl Iterator<Item = Addr>,
-) -> FxHashSet<Addr> {
+) {
     /// The largest of package `sync`, before and behind its semaphore.
     const AROUND: u64 = 24;
     let (Some(sudog), Some((_, stride))) = (runtime.waits.sudog, runtime.waits.treap) else {
-        return FxHashSet::default();
+        return;
     };
     let tables = runtime.waits.semtables.iter();
     let mut ranges = tables
@@ -171,7 +169,6 @@ fn fetch_semaphores(
     }
     let around = |sema: &Addr| (Addr(sema.0.saturating_sub(AROUND)), 2 * AROUND as usize);
     memory.fetch(target, &mut semas.iter().map(around).collect());
-    semas
 }
 
 /// What is not there yet, each with the page it lies in.
@@ -252,17 +249,17 @@ fn try_places<'w>(
     left
 }
 
-/// The lists of the conditions that goroutines wait for. Returns where they are.
+/// The lists of the conditions that goroutines wait for.
 fn fetch_conditions(
     memory: &mut CapturedMemory,
     target: &dyn Target,
     runtime: &Runtime,
     limits: &Limits,
     waiters: &[&Waiter],
-) -> FxHashSet<Addr> {
+) {
     let waits = &runtime.waits;
     let (Some(sudog), Some(list)) = (waits.sudog, waits.notify_list) else {
-        return FxHashSet::default();
+        return;
     };
     if let Some(elem) = sudog.elem_vu {
         let sudogs = waiters.iter().map(|waiter| waiter.g.waiting);
@@ -279,7 +276,7 @@ fn fetch_conditions(
             target,
             &mut lists.iter().map(|&at| (at, list.extent())).collect(),
         );
-        return lists;
+        return;
     }
     let mut lists: FxHashSet<Addr> = FxHashSet::default();
     for waiter in waiters {
@@ -307,15 +304,6 @@ fn fetch_conditions(
         }
         open = next;
     }
-    let is_one = |at: &Addr| {
-        let first = field(memory, *at, list.head).map(Addr);
-        let g = first
-            .and_then(|first| field(memory, first, sudog.g))
-            .map(Addr);
-        g.is_some_and(|g| gs.contains(&g))
-    };
-    lists.retain(is_one);
-    lists
 }
 
 /// Runs a reader until it misses nothing more.

@@ -333,16 +333,18 @@ fn object() -> impl Strategy<Value = Object> {
         select(WaitKind::ALL.to_vec()),
         addr(),
         of(shared()),
+        of(addr()),
         object_state(),
         vec(queue, 0..3),
         vec(holder, 0..4),
         any::<usize>(),
     )
         .prop_map(
-            |(kind, addr, name, state, queues, holders, more_holders)| Object {
+            |(kind, addr, name, variable, state, queues, holders, more_holders)| Object {
                 kind,
                 addr,
                 name,
+                variable,
                 state,
                 queues,
                 holders,

@@ -1,4 +1,4 @@
-//! Which functions refer to an object that is a variable: no pointer to it need lie on their stacks, for the
+//! Which functions refer to the variable of an object: no pointer to it need lie on their stacks, for the
 //! code makes its address when it needs it.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::module::Modules;
 
 pub(super) struct References<'a> {
     modules: &'a Modules,
-    /// By address, the objects that are that variable or part of it.
+    /// By address, the objects that lie in that variable, or that it points to.
     variables: FxHashMap<Addr, Vec<usize>>,
     /// By the beginning of a function, what it refers to.
     functions: FxHashMap<Addr, Vec<usize>>,
@@ -23,11 +23,12 @@ impl<'a> References<'a> {
     pub(super) fn new(modules: &'a Modules, objects: &[Object]) -> References<'a> {
         let mut variables: FxHashMap<Addr, Vec<usize>> = FxHashMap::default();
         for (index, object) in objects.iter().enumerate() {
-            let Some(start) = modules.start_of_variable(object.addr) else {
+            let Some(at) = object.variable else {
                 continue;
             };
-            variables.entry(object.addr).or_default().push(index);
-            if start != object.addr {
+            let start = modules.start_of_variable(at).unwrap_or(at);
+            variables.entry(at).or_default().push(index);
+            if start != at {
                 variables.entry(start).or_default().push(index);
             }
         }

@@ -18,6 +18,7 @@ pub fn objects() -> Vec<Object> {
             kind: WaitKind::WaitGroup,
             addr: Addr(0x6e_0018),
             name: Some("main.running+0x8".into()),
+            variable: Some(Addr(0x6e_0018)),
             state: ObjectState::WaitGroup {
                 counter: 1234,
                 waiters: 1,
@@ -26,6 +27,7 @@ pub fn objects() -> Vec<Object> {
             holders: vec![
                 holder(18, Some(1), HeldBy::Part),
                 holder(19, None, HeldBy::Address),
+                holder(20, Some(0), HeldBy::Heap),
                 holder(99, Some(2), HeldBy::Code),
             ],
             more_holders: 1231,
@@ -34,6 +36,7 @@ pub fn objects() -> Vec<Object> {
             kind: WaitKind::Chan,
             addr: Addr(0xc0_0009_e060),
             name: None,
+            variable: None,
             state: ObjectState::Chan(ChanState {
                 len: 0,
                 cap: 16,
@@ -49,6 +52,7 @@ pub fn objects() -> Vec<Object> {
             kind: WaitKind::Mutex,
             addr: Addr(0xc0_0001_0000),
             name: None,
+            variable: None,
             state: ObjectState::Mutex {
                 locked: true,
                 starving: false,
@@ -62,6 +66,7 @@ pub fn objects() -> Vec<Object> {
             kind: WaitKind::RwMutex,
             addr: Addr(0xc0_0001_0040),
             name: Some("main.table".into()),
+            variable: Some(Addr(0x6e_0100)),
             state: ObjectState::RwMutex {
                 readers: 3,
                 writer: true,
@@ -75,6 +80,7 @@ pub fn objects() -> Vec<Object> {
             kind: WaitKind::Cond,
             addr: Addr(0xc0_0001_0080),
             name: None,
+            variable: None,
             state: ObjectState::Unknown,
             queues: vec![queue("wait", 12..13)],
             holders: Vec::new(),
