@@ -97,6 +97,14 @@ impl<'a> Waits<'a> {
 
     /// What the goroutine `g` at `at` waits on, whose calls are `frames`.
     pub(crate) fn of(&mut self, at: Addr, g: &RawG, reason: &str, frames: &[Frame]) -> Found {
+        let mut found = self.by_class(at, g, reason, frames)?;
+        if !g.bubble.is_null() {
+            without_times(&mut found);
+        }
+        Ok(found)
+    }
+
+    fn by_class(&mut self, at: Addr, g: &RawG, reason: &str, frames: &[Frame]) -> Found {
         let one = |what: WaitingOn| Ok(Box::from([what]));
         match WaitClass::of(reason) {
             WaitClass::Receive => self.channels.operation(g.waiting, "receive"),
@@ -171,10 +179,23 @@ impl<'a> Waits<'a> {
     }
 }
 
-/// `timer.when`.
+/// `timer.when`; 0 is that of one which was stopped, or has fired.
 fn read_timer(mem: &dyn ReadMemory, runtime: &Runtime, at: Addr) -> Option<i64> {
     let layout = runtime.waits.timer.filter(|_| !at.is_null())?;
-    field(mem, at, layout.when).map(u64::cast_signed)
+    let when = field(mem, at, layout.when).map(u64::cast_signed);
+    when.filter(|&when| when > 0)
+}
+
+/// In a synctest bubble timers go by its own clock, which moves only when all of its goroutines wait: when
+/// one is due on the program's clock nobody can say.
+fn without_times(found: &mut [WaitingOn]) {
+    for on in found {
+        match &mut on.state {
+            WaitState::Chan(Some(channel)) => channel.timer = None,
+            WaitState::Timer(_) => on.state = WaitState::Nothing,
+            _ => {}
+        }
+    }
 }
 
 /// A field of the struct at `at`.
