@@ -11,7 +11,7 @@ mod syscalls;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use model::{Addr, Frame, WaitKind, WaitState, WaitingOn};
+use model::{Addr, Arch, Frame, WaitKind, WaitState, WaitingOn};
 use target::{ReadMemory, Registers};
 
 use crate::limits::Limits;
@@ -161,7 +161,18 @@ impl<'a> Waits<'a> {
     /// The system call that the thread of a goroutine in one is in. It may just be back from it, or in C code.
     pub(crate) fn syscall(&self, thread: &Registers) -> Box<[WaitingOn]> {
         let arch = self.runtime.binary().arch;
-        syscalls::read(arch, thread).into_iter().collect()
+        match (arch, thread.syscall) {
+            // There the registers do not tell it, but where the thread stopped does.
+            (Arch::Arm64, None) => self.interrupted_syscall(thread),
+            _ => syscalls::read(arch, thread).into_iter().collect(),
+        }
+    }
+
+    /// The same from the registers that a signal interrupted.
+    pub(crate) fn interrupted_syscall(&self, thread: &Registers) -> Box<[WaitingOn]> {
+        let arch = self.runtime.binary().arch;
+        let found = syscalls::interrupted(arch, thread, self.mem);
+        found.into_iter().collect()
     }
 
     /// `runtime/time.go`, `timeSleep`.

@@ -171,6 +171,11 @@ fn main() -> ExitCode {
     trials.for_each_go("waits::equal_them_across_c", C_COMPILER, waits::across_c);
     trials.for_each_go("waits::equal_them_in_gcore", GCORE, waits::in_gcore);
     trials.for_each_go("waits::equal_them_in_crash", &[CORE_FILES], waits::in_crash);
+    trials.for_each_go(
+        "waits::equal_them_on_arm64",
+        &[ARM64],
+        waits::in_crash_on_arm64,
+    );
     trials.for_each_go("diff::what_stands_still", &[], diff::what_stands_still);
     trials.for_each_go(
         "diff::crash_text_and_core",
