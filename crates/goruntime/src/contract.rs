@@ -248,6 +248,8 @@ contract! {
     NotifyList = "runtime.notifyList" {
         /// The first of them.
         head: "head";
+        /// The last.
+        tail: "tail";
     }
 
     /// Who waits for semaphores of the same hash (`runtime/sema.go`).

@@ -133,6 +133,10 @@ fn fact_of_runtime(state: &str) -> Value {
             let case = json!({ "kind": "chan", "op": "receive", "elemType": "uint32" });
             json!([case, case])
         }
+        // Of package unique, in Go 1.23 and 1.24: see uniqueMapCleanup in runtime/mgc.go.
+        "chan receive" => {
+            json!([{ "kind": "chan", "op": "receive", "len": 0, "cap": 1, "elemType": "struct {}" }])
+        }
         _ => json!([{ "kind": "runtime", "op": null, "addr": null, "name": state }]),
     }
 }
