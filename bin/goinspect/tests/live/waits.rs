@@ -213,7 +213,7 @@ fn equals_facts(
             continue;
         };
         goroutines += 1;
-        let addresses: Vec<_> = found.iter().map(|on| address(on)).collect();
+        let addresses: Vec<_> = found.iter().map(address).collect();
         if !addresses.is_sorted() {
             complain(format!(
                 "its cases are not in the order of addresses: {addresses:x?}"
