@@ -30,7 +30,7 @@ struct Lacks {
 /// As `go build` makes it.
 pub fn plain(go: &Toolchain) -> Result<(), Failed> {
     let zoo = build(go, "zoo", &BuildOptions::default())?;
-    live(go, &zoo, &[], Lacks::default())
+    live(go, &zoo, &["-woken"], Lacks::default())
 }
 
 /// Built with its debug information, then stripped of it.
@@ -45,7 +45,7 @@ pub fn stripped(go: &Toolchain) -> Result<(), Failed> {
         names: true,
         ..Lacks::default()
     };
-    live(go, &zoo, &[], lacks)
+    live(go, &zoo, &["-woken"], lacks)
 }
 
 /// With goroutines in C, and in Go that C has called; position-independent.
@@ -55,14 +55,14 @@ pub fn across_c(go: &Toolchain) -> Result<(), Failed> {
         ..BuildOptions::with_flags(["-tags=cross", "-buildmode=pie"])
     };
     let zoo = build(go, "zoo", &options)?;
-    live(go, &zoo, &["-cross"], Lacks::default())
+    live(go, &zoo, &["-cross", "-woken"], Lacks::default())
 }
 
 /// From a core that gdb wrote of the running program.
 pub fn in_gcore(go: &Toolchain) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let exe = build(go, "zoo", &BuildOptions::default())?;
-    let mut zoo = Program::start(&exe, &["-nospin"])?;
+    let mut zoo = Program::start(&exe, &["-nospin", "-woken"])?;
     let facts = zoo.facts()?;
     reads_stdin(zoo.pid())?;
     let core = gcore(zoo.pid(), folder.path())?;
@@ -92,7 +92,7 @@ fn crashed(go: &Toolchain, zoo: &Path, options: &CrashOptions) -> Result<(), Fai
         cause: Cause::Signal,
         ..options.clone()
     };
-    for args in [&["-nospin"][..], &["-nospin", "-idle-finalizer"]] {
+    for args in [&["-nospin", "-woken"][..], &["-nospin", "-idle-finalizer"]] {
         let crash = crash(zoo, args, &options)?;
         let mut taken = of_core(&crash.core, zoo)?;
         let mut waits = crash.facts["waits"].clone();
