@@ -236,6 +236,8 @@ contract! {
         rd: "rd";
         /// When writing does.
         wd: "wd";
+        /// Its own address, as long as it is one.
+        itself: "self";
     }
 
     /// A timer (`runtime/time.go`).

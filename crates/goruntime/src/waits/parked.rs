@@ -130,8 +130,12 @@ impl<'a> Parked<'a> {
     }
 }
 
-/// Whether the goroutine at `g` polls this, and whether to read.
+/// Whether the goroutine at `g` polls this, and whether to read. The address of a `g` may lie anywhere, also where the
+/// stack leads by chance; a `pollDesc` has its own address in it besides (`poll_runtime_pollOpen`).
 pub(super) fn polls(mem: &dyn ReadMemory, layout: &PollDesc, desc: Addr, g: Addr) -> Option<bool> {
+    if field(mem, desc, layout.itself)? != desc.0 {
+        return None;
+    }
     if field(mem, desc, layout.rg)? == g.0 {
         return Some(true);
     }
