@@ -132,7 +132,8 @@ impl<'c> Elf<'c> {
             .collect()
     }
 
-    /// All variables that the symbol table has, by address.
+    /// All variables that the symbol table has, by address. What the compiler made up itself
+    /// (`cmd/compile/internal/staticinit`, `StaticName`) is none.
     pub(crate) fn variables(&self) -> Vec<(Variable, String)> {
         let symbols = self.file.symbols();
         let mut found: Vec<(Variable, String)> = symbols
@@ -142,7 +143,8 @@ impl<'c> Elf<'c> {
                     at: LinkAddr(s.address()),
                     size: s.size(),
                 };
-                Some((variable, s.name().ok()?.to_owned()))
+                let name = s.name().ok().filter(|name| !name.contains("..stmp_"))?;
+                Some((variable, name.to_owned()))
             })
             .collect();
         found.sort_by_key(|(variable, _)| variable.at);

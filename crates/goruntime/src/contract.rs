@@ -236,6 +236,8 @@ contract! {
         rd: "rd";
         /// When writing does.
         wd: "wd";
+        /// Its own address, as long as it is one.
+        itself: "self";
     }
 
     /// A timer (`runtime/time.go`).
@@ -248,6 +250,8 @@ contract! {
     NotifyList = "runtime.notifyList" {
         /// The first of them.
         head: "head";
+        /// The last.
+        tail: "tail";
     }
 
     /// Who waits for semaphores of the same hash (`runtime/sema.go`).

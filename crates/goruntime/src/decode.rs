@@ -28,7 +28,7 @@ use crate::start::{Begin, MThread, RawG, begin};
 use crate::symbolize::Symbolizer;
 use crate::system::{finalizer_runs, is_system};
 use crate::unwind::{Code, PhysicalFrame, Start, Unwinder};
-use crate::waits::Waits;
+use crate::waits::{Found, Waits};
 use crate::wanted::Wanted;
 
 mod c;
@@ -221,10 +221,10 @@ impl Sample<'_> {
         }
         let traceback = self.traceback(g, status, &mut notes);
         let waiting_on = match &waitreason {
-            None if status == Status::Syscall => {
-                let registers = m.and_then(|m| m.registers);
-                Some(registers.map_or_else(Box::default, |r| self.waits.syscall(&r)))
-            }
+            None if status == Status::Syscall => m.map_or(Some(Box::default()), |m| {
+                let found = self.syscall(m);
+                found.map_err(|why| notes.push(unknown_wait(&why))).ok()
+            }),
             None => Some(Box::default()),
             Some(reason) => match self.waits.of(at, g, reason, &frames) {
                 Ok(mut found) => {
@@ -235,7 +235,7 @@ impl Sample<'_> {
                     Some(found)
                 }
                 Err(why) => {
-                    notes.push(format!("what it waits on is not known: {why}"));
+                    notes.push(unknown_wait(&why));
                     None
                 }
             },
@@ -263,6 +263,18 @@ impl Sample<'_> {
             traceback,
             notes,
         })
+    }
+
+    /// The system call that a thread is in, or was in when the signal came whose handler it is in.
+    fn syscall(&mut self, m: &MThread) -> Found {
+        let now = m
+            .registers
+            .ok_or("its thread's registers could not be read")?;
+        if !m.gsignal_holds(now.sp) {
+            return Ok(self.waits.syscall(&now));
+        }
+        let before = self.registers(m, &mut Vec::new())?;
+        Ok(self.waits.interrupted_syscall(&before))
     }
 
     /// What Go's own traceback tells beyond; the places are those of the last walk.
@@ -517,6 +529,10 @@ fn name_channels(goroutines: &mut [Arc<Goroutine>], objects: &[Object]) {
             }
         }
     }
+}
+
+fn unknown_wait(why: &str) -> String {
+    format!("what it waits on is not known: {why}")
 }
 
 fn bounds(g: &RawG, sp: Option<Addr>) -> Option<StackBounds> {

@@ -118,7 +118,9 @@ impl Module {
             text: word(layout.text),
             etext: word(layout.etext),
             types: word(layout.types)..word(layout.etypes),
-            data: word(layout.noptrdata)..word(layout.enoptrbss),
+            // Go's own linker begins with noptrdata, and the C compiler's with data.
+            data: word(layout.noptrdata).min(word(layout.data))
+                ..word(layout.enoptrbss).max(word(layout.ebss)),
             bias: image.bias,
             gofunc,
             wrapper_id,

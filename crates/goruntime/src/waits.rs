@@ -11,7 +11,7 @@ mod syscalls;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use model::{Addr, Frame, WaitKind, WaitState, WaitingOn};
+use model::{Addr, Arch, Frame, WaitKind, WaitState, WaitingOn};
 use target::{ReadMemory, Registers};
 
 use crate::limits::Limits;
@@ -97,6 +97,14 @@ impl<'a> Waits<'a> {
 
     /// What the goroutine `g` at `at` waits on, whose calls are `frames`.
     pub(crate) fn of(&mut self, at: Addr, g: &RawG, reason: &str, frames: &[Frame]) -> Found {
+        let mut found = self.by_class(at, g, reason, frames)?;
+        if !g.bubble.is_null() {
+            without_times(&mut found);
+        }
+        Ok(found)
+    }
+
+    fn by_class(&mut self, at: Addr, g: &RawG, reason: &str, frames: &[Frame]) -> Found {
         let one = |what: WaitingOn| Ok(Box::from([what]));
         match WaitClass::of(reason) {
             WaitClass::Receive => self.channels.operation(g.waiting, "receive"),
@@ -153,7 +161,18 @@ impl<'a> Waits<'a> {
     /// The system call that the thread of a goroutine in one is in. It may just be back from it, or in C code.
     pub(crate) fn syscall(&self, thread: &Registers) -> Box<[WaitingOn]> {
         let arch = self.runtime.binary().arch;
-        syscalls::read(arch, thread).into_iter().collect()
+        match (arch, thread.syscall) {
+            // There the registers do not tell it, but where the thread stopped does.
+            (Arch::Arm64, None) => self.interrupted_syscall(thread),
+            _ => syscalls::read(arch, thread).into_iter().collect(),
+        }
+    }
+
+    /// The same from the registers that a signal interrupted.
+    pub(crate) fn interrupted_syscall(&self, thread: &Registers) -> Box<[WaitingOn]> {
+        let arch = self.runtime.binary().arch;
+        let found = syscalls::interrupted(arch, thread, self.mem);
+        found.into_iter().collect()
     }
 
     /// `runtime/time.go`, `timeSleep`.
@@ -171,10 +190,23 @@ impl<'a> Waits<'a> {
     }
 }
 
-/// `timer.when`.
+/// `timer.when`; 0 is that of one which was stopped, or has fired.
 fn read_timer(mem: &dyn ReadMemory, runtime: &Runtime, at: Addr) -> Option<i64> {
     let layout = runtime.waits.timer.filter(|_| !at.is_null())?;
-    field(mem, at, layout.when).map(u64::cast_signed)
+    let when = field(mem, at, layout.when).map(u64::cast_signed);
+    when.filter(|&when| when > 0)
+}
+
+/// In a synctest bubble timers go by its own clock, which moves only when all of its goroutines wait: when
+/// one is due on the program's clock nobody can say.
+fn without_times(found: &mut [WaitingOn]) {
+    for on in found {
+        match &mut on.state {
+            WaitState::Chan(Some(channel)) => channel.timer = None,
+            WaitState::Timer(_) => on.state = WaitState::Nothing,
+            _ => {}
+        }
+    }
 }
 
 /// A field of the struct at `at`.

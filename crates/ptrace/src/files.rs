@@ -106,12 +106,17 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// `Num RefCount Protocol Flags Type St Inode Path`; the path is left out where there is none.
+/// `Num RefCount Protocol Flags Type St Inode Path`; the path, which may have spaces in it, is left out where
+/// there is none. (The inode is right-aligned.)
 fn unix(line: &str) -> Option<(u64, String)> {
-    let mut fields = line.split_whitespace().skip(6);
-    let inode = fields.next()?.parse().ok()?;
-    let path = fields.next().unwrap_or("(no name)");
-    Some((inode, format!("unix {path}")))
+    let mut rest = line;
+    let mut inode = "";
+    for _ in 0..7 {
+        let field = rest.trim_start_matches(' ');
+        (inode, rest) = field.split_once(' ').unwrap_or((field, ""));
+    }
+    let path = if rest.is_empty() { "(no name)" } else { rest };
+    Some((inode.parse().ok()?, format!("unix {path}")))
 }
 
 #[cfg(test)]
@@ -134,6 +139,8 @@ mod tests {
         assert_eq!(inet("tcp", "  0: zz"), None);
         let line = "ffff: 00000002 00000000 00010000 0001 01 77 /run/x.sock";
         assert_eq!(unix(line), Some((77, "unix /run/x.sock".to_owned())));
+        let line = "ffff: 00000002 00000000 00010000 0001 01    77  a socket of mine ";
+        assert_eq!(unix(line), Some((77, "unix  a socket of mine ".to_owned())));
         assert_eq!(
             unix("ffff: 00000003 0 0 0001 03 78"),
             Some((78, "unix (no name)".to_owned()))

@@ -2,7 +2,6 @@
 //! which functions it has entered at which lines, and asks glibc for the return addresses.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use fixtures::build::MUSL_GCC;
 use fixtures::trials::Failed;
@@ -10,7 +9,7 @@ use fixtures::{BuildOptions, CrashOptions, Program, Toolchain, build, crash};
 use serde_json::Value;
 
 use crate::debug_file::tool;
-use crate::process::until;
+use crate::process::{gcore, until};
 use crate::run::{goinspect, snapshot};
 
 /// How the program is built, and so what can be known of its C code.
@@ -190,16 +189,8 @@ pub fn in_gcore(go: &Toolchain) -> Result<(), Failed> {
     let exe = build(go, "cstack", &Built::Plain.options())?;
     let mut cstack = Program::start(&exe, &[])?;
     let facts = cstack.facts()?;
-    let prefix = folder.path().join("core");
-    let pid = cstack.pid().to_string();
-    let gcore = Command::new("gcore")
-        .arg("-o")
-        .args([&prefix, Path::new(&pid)])
-        .stdin(Stdio::null())
-        .output()?;
-    assert!(gcore.status.success(), "{gcore:?}");
+    let path = gcore(cstack.pid(), folder.path())?;
     cstack.quit()?;
-    let path = PathBuf::from(format!("{}.{pid}", prefix.display()));
     check(Built::Plain, &facts, &core(&path, &[])?)
 }
 

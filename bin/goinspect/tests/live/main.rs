@@ -29,6 +29,7 @@ mod run;
 mod safety;
 mod terminal;
 mod traceback;
+mod waits;
 mod zoo;
 
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ const MUSL: &[Requirement] = &[Requirement::Program("musl-gcc")];
 const GCORE: &[Requirement] = &[Requirement::Program("gcore")];
 const GCORE_AND_C: &[Requirement] = &[Requirement::Program("gcore"), Requirement::Program("cc")];
 const OBJCOPY: &[Requirement] = &[Requirement::Program("objcopy")];
+const STRIP: &[Requirement] = &[Requirement::Program("strip")];
 const TMUX: &[Requirement] = &[Requirement::Program("tmux")];
 const NOT_ROOT: Requirement = Requirement::Check(process::not_root);
 const NO_NAMESPACES: Requirement = Requirement::Check(namespaces::no_namespaces);
@@ -172,6 +174,16 @@ fn main() -> ExitCode {
         findings::of_stripped_bugs,
     );
     trials.for_newest_go("findings::manual", &[], findings::manual);
+    trials.for_each_go("waits::equal_the_program's_facts", &[], waits::plain);
+    trials.for_each_go("waits::equal_them_stripped", STRIP, waits::stripped);
+    trials.for_each_go("waits::equal_them_across_c", C_COMPILER, waits::across_c);
+    trials.for_each_go("waits::equal_them_in_gcore", GCORE, waits::in_gcore);
+    trials.for_each_go("waits::equal_them_in_crash", &[CORE_FILES], waits::in_crash);
+    trials.for_each_go(
+        "waits::equal_them_on_arm64",
+        &[ARM64],
+        waits::in_crash_on_arm64,
+    );
     trials.for_each_go("diff::what_stands_still", &[], diff::what_stands_still);
     trials.for_each_go(
         "diff::crash_text_and_core",

@@ -8,7 +8,7 @@ use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
 use serde_json::Value;
 
-use crate::process::runs_freely;
+use crate::process::{gcore, runs_freely};
 use crate::run::{fails_with, goinspect, snapshot};
 
 /// A running `zoo` whose own profile is uncut where Go can be told so (since 1.23).
@@ -267,16 +267,9 @@ pub fn equals_it_from_a_saved_snapshot(go: &Toolchain) -> Result<(), Failed> {
 pub fn equals_it_in_a_core(go: &Toolchain) -> Result<(), Failed> {
     let profiles = Profiles::new()?;
     let mut zoo = start(go, &BuildOptions::default())?;
-    let pid = zoo.pid().to_string();
-    let gcore = Command::new("gcore")
-        .arg("-o")
-        .args([&profiles.path("core"), Path::new(&pid)])
-        .stdin(Stdio::null())
-        .output()?;
-    assert!(gcore.status.success(), "{gcore:?}");
+    let core = gcore(zoo.pid(), profiles.folder.path())?;
     let own = profiles.own(&mut zoo)?;
     zoo.quit()?;
-    let core = profiles.path(&format!("core.{pid}"));
     equal(go, &own, &profiles.of(core.to_str().unwrap(), &[])?)?;
     Ok(())
 }

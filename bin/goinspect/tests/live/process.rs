@@ -1,7 +1,8 @@
 //! What the system says of a process.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fixtures::trials::Failed;
@@ -70,4 +71,16 @@ pub fn not_root() -> Option<String> {
 pub fn no_kernel_thread() -> Option<String> {
     let name = fs::read_to_string("/proc/2/comm").unwrap_or_default();
     (name.trim() != "kthreadd").then(|| "process 2 is not kthreadd here".to_owned())
+}
+
+/// A core in `folder` that gdb's `gcore` writes of the running process.
+pub fn gcore(pid: u32, folder: &Path) -> Result<PathBuf, Failed> {
+    let prefix = folder.join("core");
+    let output = Command::new("gcore")
+        .arg("-o")
+        .args([&prefix, Path::new(&pid.to_string())])
+        .stdin(Stdio::null())
+        .output()?;
+    assert!(output.status.success(), "{output:?}");
+    Ok(folder.join(format!("core.{pid}")))
 }

@@ -1,13 +1,13 @@
 //! `--format traceback` is Go's own text, and Go's own text can be read back.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
 use report::{Dump, parse_dump};
 
+use crate::process::gcore;
 use crate::run::goinspect;
 
 /// Live: every goroutine that stays where it is has the same block, character for character.
@@ -53,18 +53,10 @@ pub fn equals_it_in_a_core(go: &Toolchain) -> Result<(), Failed> {
 pub fn equals_it_from_gcore(go: &Toolchain, mut zoo: Program) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let moving = moving(&mut zoo)?;
-    let pid = zoo.pid().to_string();
-    let prefix = folder.path().join("core");
-    let gcore = Command::new("gcore")
-        .arg("-o")
-        .args([&prefix, Path::new(&pid)])
-        .stdin(Stdio::null())
-        .output()?;
-    assert!(gcore.status.success(), "{gcore:?}");
+    let core = gcore(zoo.pid(), folder.path())?;
     let theirs = zoo.stack()?;
     zoo.quit()?;
-    let core = format!("{}.{pid}", prefix.display());
-    let output = goinspect(&["core", &core, "--elide"]);
+    let output = goinspect(&["core", &core.to_string_lossy(), "--elide"]);
     assert!(output.status.success(), "{output:?}");
     equal(go, &String::from_utf8(output.stdout)?, &theirs, &moving)
 }

@@ -118,9 +118,12 @@ impl<'a> Channels<'a> {
         let number = |scalar: Scalar| field(mem, at, scalar);
         let elemtype = Addr(number(layout.elemtype)?);
         let timer = layout.timer.and_then(number).map(Addr);
+        let timer = timer.filter(|at| !at.is_null());
+        // The buffer of a timer's channel is the runtime's own affair: `chanlen` and `chancap` say 0.
+        let visible = |scalar| number(scalar).map(|n| if timer.is_some() { 0 } else { n });
         Some(ChanState {
-            len: number(layout.qcount)?,
-            cap: number(layout.dataqsiz)?,
+            len: visible(layout.qcount)?,
+            cap: visible(layout.dataqsiz)?,
             closed: number(layout.closed)? != 0,
             elem_type: self.type_name(elemtype),
             timer: timer.and_then(|timer| read_timer(mem, self.runtime, timer)),

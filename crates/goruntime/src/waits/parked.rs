@@ -102,34 +102,40 @@ impl<'a> Parked<'a> {
         queue
     }
 
-    /// Takes note of who is on a list, if there is one.
+    /// Takes note of who is on a list, if there is one. The place 8 bytes behind a list looks like one, with its
+    /// last entry as the first (and the runtime has a pointer to the lock there): what tells is that the
+    /// last entry is met.
     fn walk(&mut self, sudog: &Sudog, list: &NotifyList, at: Addr) {
         if self.walked.insert(at, ()).is_some() {
             return;
         }
-        let Some(mut next) = field(self.mem, at, list.head).map(Addr) else {
+        let word = |at, scalar| field(self.mem, at, scalar).map(Addr);
+        let (Some(mut next), Some(tail)) = (word(at, list.head), word(at, list.tail)) else {
             return;
         };
-        let mut left = self.max_waiters;
-        while !next.is_null() && left > 0 {
-            left -= 1;
-            let (Some(g), Some(after)) = (
-                field(self.mem, next, sudog.g),
-                field(self.mem, next, sudog.next),
-            ) else {
+        let mut met = FxHashMap::default();
+        while !next.is_null() && met.len() < self.max_waiters {
+            let (Some(g), Some(after)) = (word(next, sudog.g), word(next, sudog.next)) else {
                 return;
             };
             // Another list's, or the same entry again.
-            if self.by_g.insert(Addr(g), at).is_some() {
+            if self.by_g.contains_key(&g) || met.insert(next, g).is_some() {
                 return;
             }
-            next = Addr(after);
+            next = after;
+        }
+        if met.contains_key(&tail) {
+            self.by_g.extend(met.into_values().map(|g| (g, at)));
         }
     }
 }
 
-/// Whether the goroutine at `g` polls this, and whether to read.
+/// Whether the goroutine at `g` polls this, and whether to read. The address of a `g` may lie anywhere, also where the
+/// stack leads by chance; a `pollDesc` has its own address in it besides (`poll_runtime_pollOpen`).
 pub(super) fn polls(mem: &dyn ReadMemory, layout: &PollDesc, desc: Addr, g: Addr) -> Option<bool> {
+    if field(mem, desc, layout.itself)? != desc.0 {
+        return None;
+    }
     if field(mem, desc, layout.rg)? == g.0 {
         return Some(true);
     }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use model::{Arch, WaitKind, WaitState, WaitingOn};
-use target::Registers;
+use model::{Addr, Arch, WaitKind, WaitState, WaitingOn};
+use target::{ReadMemory, Registers};
 
 use super::plain;
 
@@ -51,6 +51,49 @@ const OF_FILES: &[&str] = &[
     "fstat",
     "shutdown",
 ];
+
+/// The system call in the registers that a signal interrupted. The kernel leaves them so that the call is made
+/// again when the handler returns, or has failed with EINTR (`arch/x86/kernel/signal.c`, `handle_signal`;
+/// `arch/arm64/kernel/signal.c`, `do_signal`): then, on amd64, nothing tells any more which one it was.
+pub(super) fn interrupted(
+    arch: Arch,
+    registers: &Registers,
+    mem: &dyn ReadMemory,
+) -> Option<WaitingOn> {
+    const EINTR: i64 = -4;
+    // syscall; svc #0.
+    let enter: &[u8] = match arch {
+        Arch::Amd64 => &[0x0f, 0x05],
+        Arch::Arm64 => &[0x01, 0x00, 0x00, 0xd4],
+    };
+    let enters = |at: Addr| {
+        let mut bytes = [0; 4];
+        let bytes = bytes.get_mut(..enter.len())?;
+        mem.read(at, bytes).ok()?;
+        Some(*bytes == *enter)
+    };
+    let unknown = || plain(WaitKind::Syscall, None);
+    // rax; x0.
+    let result = registers.general.first()?.cast_signed();
+    let number = match arch {
+        Arch::Amd64 => registers.general.first()?,
+        Arch::Arm64 => registers.general.get(8)?,
+    };
+    let behind = Addr(registers.pc.0.wrapping_sub(enter.len() as u64));
+    match (enters(registers.pc), enters(behind)) {
+        (Some(true), _) => read(arch, &registers.in_syscall(*number)),
+        (_, Some(true)) if result == EINTR => match arch {
+            Arch::Amd64 => Some(unknown()),
+            // Its argument has given way to the result.
+            Arch::Arm64 => read(arch, &registers.in_syscall(*number)).map(|on| WaitingOn {
+                state: WaitState::Nothing,
+                ..on
+            }),
+        },
+        (None, _) | (_, None) => Some(unknown()),
+        _ => None,
+    }
+}
 
 /// The system call in a thread's registers, if it is in one.
 pub(super) fn read(arch: Arch, registers: &Registers) -> Option<WaitingOn> {
