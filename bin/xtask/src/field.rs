@@ -63,7 +63,17 @@ pub(crate) fn field_test(only: &[String], write: bool) -> Result<ExitCode, Chore
         }
         let from = program.source.registry();
         progress(&format!("{} ({from})", program.name));
-        let (from, result) = match fetch::fetch(&program.source, &folder) {
+        if program.as_root && !is_root() {
+            let why = "it needs root".to_owned();
+            progress(&format!("    not available: {why}"));
+            outcomes.push(Outcome {
+                name: program.name,
+                from,
+                result: Err(Why::NotAvailable(why)),
+            });
+            continue;
+        }
+        let (from, result) = match fetch::fetch(&program.source, program.binary, &folder) {
             Err(why) => (from, Err(Why::NotAvailable(why))),
             Ok(fetched) => (
                 format!("{from}, {}", fetched.version),
@@ -111,6 +121,11 @@ fn verdict(outcomes: &[Outcome], all: bool) -> ExitCode {
         progress(&format!("{good} programs, and nothing to be looked into"));
         ExitCode::SUCCESS
     }
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
 fn root() -> PathBuf {

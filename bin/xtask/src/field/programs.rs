@@ -10,6 +10,8 @@ pub(super) struct Program {
     /// folder of its own in which it is started, `{root}` is where it was unpacked.
     pub args: &'static [&'static str],
     pub env: &'static [(&'static str, &'static str)],
+    /// It needs root; then it has a mount namespace of its own, with an empty `/run`, so that nothing of it stays.
+    pub as_root: bool,
     /// Files that it needs, by path below `{dir}`.
     pub files: &'static [(&'static str, &'static str)],
     pub ready: Ready,
@@ -86,6 +88,7 @@ pub(super) const PROGRAMS: &[Program] = &[
             "prometheus.yml",
             "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: self\n  static_configs: [{targets: ['127.0.0.1:{port}']}]\n",
         )],
+        as_root: false,
         ready: Ready::Port,
         load: Load::Http(&["/metrics", "/api/v1/query?query=up", "/api/v1/targets"]),
         last_signal: QUIT,
@@ -104,6 +107,7 @@ pub(super) const PROGRAMS: &[Program] = &[
         ],
         env: &[],
         files: &[],
+        as_root: false,
         ready: Ready::Says("ready to serve client requests"),
         load: Load::Http(&["/health", "/metrics", "/version"]),
         last_signal: QUIT,
@@ -121,6 +125,7 @@ pub(super) const PROGRAMS: &[Program] = &[
              [grpc]\naddress = '{dir}/sock'\n[ttrpc]\naddress = '{dir}/sock.ttrpc'\n\
              [plugins.'io.containerd.internal.v1.opt']\npath = '{dir}/opt'\n",
         )],
+        as_root: true,
         ready: Ready::Says("containerd successfully booted"),
         load: Load::Client(&[
             "{root}/usr/bin/ctr",
@@ -141,6 +146,7 @@ pub(super) const PROGRAMS: &[Program] = &[
         ],
         env: &[],
         files: &[],
+        as_root: false,
         ready: Ready::Port,
         load: Load::Http(&[
             "/metrics",
@@ -162,6 +168,7 @@ pub(super) const PROGRAMS: &[Program] = &[
             ),
             ("index.html", "<p>{{now}} {{.Req.URL.Path}}</p>\n"),
         ],
+        as_root: false,
         ready: Ready::Port,
         load: Load::Http(&["/", "/index.html", "/Caddyfile"]),
         // It handles SIGQUIT itself: it ends, and says nothing.
@@ -179,8 +186,23 @@ pub(super) const PROGRAMS: &[Program] = &[
             "--gui-apikey=field",
         ],
         // The second process, the one that works.
-        env: &[("HOME", "{dir}"), ("STMONITORED", "1")],
-        files: &[],
+        env: &[
+            ("HOME", "{dir}"),
+            ("STMONITORED", "1"),
+            ("STNODEFAULTFOLDER", "1"),
+        ],
+        // Nobody else is to hear of it.
+        files: &[(
+            "home/config.xml",
+            "<configuration version='37'><gui enabled='true'><address>127.0.0.1:{port}</address></gui><options>\
+             <listenAddress>tcp://127.0.0.1:{port2}</listenAddress>\
+             <globalAnnounceEnabled>false</globalAnnounceEnabled>\
+             <localAnnounceEnabled>false</localAnnounceEnabled>\
+             <relaysEnabled>false</relaysEnabled><natEnabled>false</natEnabled>\
+             <crashReportingEnabled>false</crashReportingEnabled><urAccepted>-1</urAccepted>\
+             <autoUpgradeIntervalH>0</autoUpgradeIntervalH></options></configuration>\n",
+        )],
+        as_root: false,
         ready: Ready::Port,
         load: Load::Http(&["/rest/noauth/health", "/", "/rest/system/status"]),
         last_signal: QUIT,
@@ -198,6 +220,7 @@ pub(super) const PROGRAMS: &[Program] = &[
         ],
         env: &[("HOME", "{dir}"), ("XDG_CACHE_HOME", "{dir}/cache")],
         files: &[("some/file.txt", "some text\n")],
+        as_root: false,
         ready: Ready::Port,
         load: Load::Http(&["/", "/some/", "/some/file.txt"]),
         last_signal: QUIT,
@@ -219,6 +242,7 @@ pub(super) const PROGRAMS: &[Program] = &[
         ],
         env: &[],
         files: &[],
+        as_root: false,
         ready: Ready::Port,
         load: Load::Talk {
             first: "CONNECT {\"verbose\":false}\r\nSUB field.> 1\r\n",
@@ -238,6 +262,7 @@ pub(super) const PROGRAMS: &[Program] = &[
             "reporting-disabled = true\nbind-address = '127.0.0.1:{port2}'\n[meta]\ndir = '{dir}/meta'\n\
              [data]\ndir = '{dir}/data'\nwal-dir = '{dir}/wal'\n[http]\nbind-address = '127.0.0.1:{port}'\n",
         )],
+        as_root: false,
         ready: Ready::Port,
         load: Load::Http(&[
             "/ping",
@@ -246,28 +271,6 @@ pub(super) const PROGRAMS: &[Program] = &[
             "/debug/vars",
         ]),
         last_signal: QUIT,
-    },
-    Program {
-        name: "dockerd",
-        source: debian("bookworm", "docker.io"),
-        binary: "usr/sbin/dockerd",
-        args: &[
-            "--host=tcp://127.0.0.1:{port}",
-            "--containerd={dir}/none.sock",
-            "--data-root={dir}/data",
-            "--exec-root={dir}/exec",
-            "--pidfile={dir}/pid",
-            "--bridge=none",
-            "--iptables=false",
-            "--ip6tables=false",
-            "--storage-driver=vfs",
-            "--tls=false",
-        ],
-        env: &[],
-        files: &[],
-        ready: Ready::Port,
-        load: Load::Http(&["/_ping", "/info", "/version"]),
-        last_signal: "ABRT",
     },
     Program {
         name: "esbuild",
@@ -285,6 +288,7 @@ pub(super) const PROGRAMS: &[Program] = &[
             ("a.js", "import {b} from './b.js'; console.log(b)\n"),
             ("b.js", "export const b = 1\n"),
         ],
+        as_root: false,
         ready: Ready::Port,
         load: Load::Http(&["/out/a.js", "/", "/a.js"]),
         last_signal: QUIT,
@@ -310,6 +314,7 @@ pub(super) const PROGRAMS: &[Program] = &[
             ),
             ("content/_index.md", "# some text\n"),
         ],
+        as_root: false,
         ready: Ready::Port,
         load: Load::Http(&["/", "/none"]),
         last_signal: QUIT,

@@ -143,7 +143,16 @@ impl Place {
 
     fn start(&self, program: &Program) -> Result<(Running, PathBuf), String> {
         let executable = self.root.join(program.binary);
-        let mut command = Command::new(&executable);
+        let mut command = match program.as_root {
+            false => Command::new(&executable),
+            true => {
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+                command.args(["mount -t tmpfs field /run && exec \"$@\"", "sh"]);
+                command.arg(&executable);
+                command
+            }
+        };
         command
             .args(program.args.iter().map(|word| self.fill(word)))
             .env("GOTRACEBACK", "system")
