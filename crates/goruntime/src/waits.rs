@@ -221,3 +221,30 @@ fn nil_channel(op: &'static str) -> WaitingOn {
         ..plain(WaitKind::Chan, Some(op))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{FrameKind, Function, Trust};
+
+    use super::*;
+
+    #[test]
+    fn who_is_on_the_system_stack_is_not_parked() {
+        let frame = |name: &str| Frame {
+            pc: Addr(1),
+            function: Function {
+                name: name.into(),
+                entry: Addr(1),
+            },
+            file: "/src/a.go".into(),
+            line: 1,
+            inlined: false,
+            kind: FrameKind::Normal,
+            trust: Trust::Exact,
+        };
+        let switch = "runtime.systemstack_switch";
+        assert!(is_worked_for(&[switch, "runtime.stopTheWorld"].map(frame)));
+        assert!(!is_worked_for(&["runtime.gopark", switch].map(frame)));
+        assert!(!is_worked_for(&[]));
+    }
+}

@@ -35,7 +35,9 @@ pub(super) struct Sums {
     /// Stacks that end early, by status and reason.
     pub explained: Counts,
     pub unexplained: Counts,
-    /// Parked goroutines for which nobody knows what on, by reason.
+    /// Waiting goroutines of which is not known what on, by reason: those just falling asleep or waking
+    /// up, and the others.
+    pub passing_waits: Counts,
     pub unknown_waits: Counts,
     /// Everything else that goroutines and snapshots remark.
     pub remarks: Counts,
@@ -105,13 +107,52 @@ const HONEST: &[(&str, &str)] = &[
     ("copystack", "its stack is just being moved"),
 ];
 
+/// Why it may not be known what a goroutine waits on in the moment in which it falls asleep, or another wakes it: it is not
+/// yet, or no longer, where the waiting ones are (`goruntime/src/waits/parked.rs`, `semaphores.rs`).
+const PASSING: &[&str] = &["was not found from its stack", "is not in runtime.semtable"];
+
 /// Sums up the snapshots of a program; `quiet` is the one without load.
 pub(super) fn sums(under_load: &[Value], quiet: Option<&Value>) -> Sums {
     let mut sums = Sums::default();
     for snapshot in under_load.iter().chain(quiet) {
         add(&mut sums, snapshot);
     }
+    // A moment is over until the next snapshot.
+    let under_load: Vec<_> = under_load.iter().map(unknown_waits).collect();
+    for (i, waits) in under_load.iter().enumerate() {
+        let near = [i.checked_sub(1), i.checked_add(1)];
+        let near = near.map(|i| i.and_then(|i| under_load.get(i)));
+        for (goid, why) in waits {
+            let stays = near.iter().flatten().any(|near| near.contains_key(goid));
+            let may_pass = PASSING.iter().any(|words| why.contains(words));
+            let counts = match may_pass && !stays {
+                true => &mut sums.passing_waits,
+                false => &mut sums.unknown_waits,
+            };
+            one(counts, why);
+        }
+    }
+    for why in quiet.map(unknown_waits).unwrap_or_default().values() {
+        one(&mut sums.unknown_waits, why);
+    }
     sums
+}
+
+/// The waiting goroutines of which is not known what on, and why.
+fn unknown_waits(snapshot: &Value) -> BTreeMap<u64, String> {
+    let unknown = list(&snapshot["goroutines"])
+        .iter()
+        .filter(|g| g["status"] == "waiting" && g["waitingOn"].is_null());
+    let why = |g: &Value| {
+        let reason = g["waitreason"].as_str().unwrap_or("?");
+        let notes = list(&g["notes"]).iter().filter_map(Value::as_str);
+        let why = notes
+            .filter_map(|note| note.strip_prefix(UNKNOWN_WAIT))
+            .next();
+        let why = why.unwrap_or("no reason is given");
+        (g["goid"].as_u64().unwrap_or(0), format!("{reason}: {why}"))
+    };
+    unknown.map(why).collect()
 }
 
 fn add(sums: &mut Sums, snapshot: &Value) {
@@ -160,13 +201,6 @@ fn goroutine(sums: &mut Sums, g: &Value) {
             false => &mut sums.unexplained,
         };
         one(counts, &format!("{status}: {why}"));
-    }
-    if status == "waiting" && g["waitingOn"].is_null() {
-        let reason = g["waitreason"].as_str().unwrap_or("?");
-        let why = notes.iter().find(|note| note.starts_with(UNKNOWN_WAIT));
-        let why = why.and_then(|note| note.strip_prefix(UNKNOWN_WAIT));
-        let why = why.unwrap_or("no reason is given");
-        one(&mut sums.unknown_waits, &format!("{reason}: {why}"));
     }
     let is_counted = |note: &&&str| note.starts_with(ENDS_EARLY) || note.starts_with(UNKNOWN_WAIT);
     for note in notes.iter().filter(|note| !is_counted(note)) {
@@ -329,6 +363,26 @@ mod tests {
             sums.unreadable,
             counts(&[("cannot read 448 bytes at 0x…: no such page", 2)])
         );
+    }
+
+    #[test]
+    fn only_what_is_over_soon_is_a_moment() {
+        let waiting = |goids: &[u64]| {
+            let g = |goid: &u64| {
+                json!({ "goid": goid, "status": "waiting", "waitreason": "IO wait", "stackEnd": "complete", "waitingOn": null,
+                        "notes": [format!("{UNKNOWN_WAIT}the file that it polls was not found from its stack")] })
+            };
+            snapshot(goids.iter().map(g).collect())
+        };
+        let waits = |under_load: &[&[u64]], quiet: &[u64]| {
+            let under_load: Vec<_> = under_load.iter().map(|goids| waiting(goids)).collect();
+            let sums = sums(&under_load, Some(&waiting(quiet)));
+            let sum = |counts: Counts| counts.into_values().sum::<usize>();
+            (sum(sums.passing_waits), sum(sums.unknown_waits))
+        };
+        assert_eq!(waits(&[&[5], &[], &[5, 6], &[7]], &[]), (4, 0));
+        assert_eq!(waits(&[&[5], &[5], &[6]], &[]), (1, 2));
+        assert_eq!(waits(&[&[], &[]], &[5]), (0, 1));
     }
 
     const FRAME: &str = "main.f(0x1)\n\t/a.go:7 +0x1d fp=0xc2 sp=0xc1 pc=0x40\n";

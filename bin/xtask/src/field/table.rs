@@ -18,7 +18,7 @@ pub(super) fn page(outcomes: &[Outcome], circumstances: &str) -> String {
     let mut page = format!(
         "{circumstances}\n\n\
          | program | from | Go, linked | layouts, symbols | requests | goroutines | seen | unreadable | \
-         early ends: explained, not | waits unknown | pause µs: median, longest | equal to Go's text | moved |\n\
+         early ends: explained, not | waits unknown: passing, not | pause µs: median, longest | equal to Go's text | moved |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
     );
     for outcome in outcomes {
@@ -64,7 +64,11 @@ fn row(outcome: &Outcome, findings: &Findings) -> String {
         sums.seen.to_string(),
         total(&sums.unreadable).to_string(),
         format!("{}, {}", total(&sums.explained), total(&sums.unexplained)),
-        total(&sums.unknown_waits).to_string(),
+        format!(
+            "{}, {}",
+            total(&sums.passing_waits),
+            total(&sums.unknown_waits)
+        ),
         format!("{median}, {longest}"),
         format!("{} of {}", oracle.equal, oracle.compared),
         oracle.moved.to_string(),
@@ -107,6 +111,7 @@ fn lines(result: &Result<Findings, Why>) -> Vec<String> {
         ("**early end**", &sums.unexplained),
         ("**wait unknown**", &sums.unknown_waits),
         ("early end", &sums.explained),
+        ("passing wait", &sums.passing_waits),
         ("remark", &sums.remarks),
     ];
     for (what, counts) in found {
@@ -176,7 +181,7 @@ mod tests {
             signal: "QUIT",
         };
         let page = page(&[outcome(Ok(findings))], "today");
-        let expected = "| some | npm, 1.0 | go1.27.3, static, stripped | table, found | 7 | 4–9 | 20 | 2 | 0, 0 | 0 | 200, 900 | 4 of 4 | 1 |\n\
+        let expected = "| some | npm, 1.0 | go1.27.3, static, stripped | table, found | 7 | 4–9 | 20 | 2 | 0, 0 | 0, 0 | 200, 900 | 4 of 4 | 1 |\n\
                         \n- some: **unreadable**, 2×: why\n";
         assert!(page.ends_with(expected), "{page}");
     }
