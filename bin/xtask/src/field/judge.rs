@@ -142,7 +142,8 @@ pub(super) fn sums(under_load: &[Value], quiet: Option<&Value>) -> Sums {
 fn unknown_waits(snapshot: &Value) -> BTreeMap<u64, String> {
     let unknown = list(&snapshot["goroutines"])
         .iter()
-        .filter(|g| g["status"] == "waiting" && g["waitingOn"].is_null());
+        .filter(|g| g["status"] == "waiting" || g["status"] == "leaked")
+        .filter(|g| g["waitingOn"].is_null());
     let why = |g: &Value| {
         let reason = g["waitreason"].as_str().unwrap_or("?");
         let notes = list(&g["notes"]).iter().filter_map(Value::as_str);
