@@ -58,7 +58,7 @@ pub(super) struct Oracle {
     pub compared: usize,
     /// Of those, equal: state, calls, arguments, places, creator.
     pub equal: usize,
-    /// Not to be compared: running, or elsewhere in the next text.
+    /// Not to be compared: running, elsewhere in the next text, or back from there.
     pub moved: usize,
     /// Ours and theirs.
     pub differ: Vec<[String; 2]>,
@@ -249,10 +249,13 @@ pub(super) fn compare(ours: &[Dump<'_>], theirs: &Dump<'_>) -> Oracle {
             Some(their)
                 if is_parked(&block) && is_parked(their) && earlier.iter().all(is_still) =>
             {
-                oracle.compared += 1;
                 if *their == block {
+                    oracle.compared += 1;
                     oracle.equal += 1;
+                } else if certain(their) == certain(&block) {
+                    oracle.moved += 1;
                 } else {
+                    oracle.compared += 1;
                     oracle.differ.push([block, their.clone()]);
                 }
             }
@@ -273,6 +276,24 @@ fn by_goid(dump: &Dump<'_>) -> BTreeMap<u64, String> {
         block.to_string()
     };
     blocks.map(|block| (block.goid, text(block))).collect()
+}
+
+/// A goroutine as text without the values that Go itself is not certain of. They are what was left on the stack, and so
+/// the trace of one that went round and is back at the same place.
+fn certain(block: &str) -> String {
+    let mut text = String::new();
+    let mut rest = block;
+    while let Some((before, after)) = rest.split_once("0x") {
+        let end = after.find(|c: char| !c.is_ascii_hexdigit());
+        let (digits, behind) = after.split_at(end.unwrap_or(after.len()));
+        text.push_str(before);
+        if !behind.starts_with('?') {
+            text.push_str("0x");
+            text.push_str(digits);
+        }
+        rest = behind;
+    }
+    text + rest
 }
 
 /// Whether a goroutine, as text, stays where it is until something happens to it.
@@ -430,6 +451,20 @@ mod tests {
         assert!(
             matches!(&*oracle.differ, [[ours, theirs]] if ours.contains(":7") && theirs.contains(":8"))
         );
+    }
+
+    #[test]
+    fn what_went_round_has_moved() {
+        let text = |args: &str| dump(&[(1, "syscall", &FRAME.replace("0x1)", args))]);
+        let ours = text("0x1, {0xc1?, 0x3}, 0x4?)");
+        let held = |theirs: &str| {
+            let oracle = compared([&ours, &ours], &text(theirs));
+            (oracle.compared, oracle.moved)
+        };
+        assert_eq!(held("0x1, {0xc1?, 0x3}, 0x4?)"), (1, 0));
+        assert_eq!(held("0x1, {0xc2?, 0x3}, 0x5?)"), (0, 1));
+        assert_eq!(held("0x1, {0xc1?, 0x33}, 0x4?)"), (1, 0));
+        assert_eq!(held("0x1, {0xc1?, 0x3}, 0x4)"), (1, 0));
     }
 
     #[test]
