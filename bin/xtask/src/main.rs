@@ -7,6 +7,7 @@
 
 mod cargo;
 mod demo;
+mod field;
 mod layouts;
 mod test;
 
@@ -48,6 +49,15 @@ enum Chore {
         #[arg(long, value_name = "VERSION")]
         go: Option<String>,
     },
+    /// Run Go programs from package registries under load, and hold goinspect against them.
+    FieldTest {
+        /// These programs only (default: all).
+        #[arg(value_name = "NAME")]
+        only: Vec<String>,
+        /// Write the table to docs/FIELD-TESTS.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// Print the path of a Go toolchain's go command, fetching the toolchain if need be.
     Go {
         /// Like 1.27 or 1.27.3.
@@ -67,6 +77,8 @@ enum ChoreError {
     },
     #[error("cargo could not build {0}")]
     Cargo(&'static str),
+    #[error("there is no program {name}: {names}")]
+    NoSuchProgram { name: String, names: String },
     #[error("{}: {why}", path.display())]
     File {
         path: std::path::PathBuf,
@@ -84,6 +96,7 @@ fn main() -> ExitCode {
         Chore::Demo { go, no_ui } => demo::demo(go.as_deref(), no_ui),
         Chore::Test { full, args } => test::test(full, &args),
         Chore::Layouts { go } => layouts::layouts(go.as_deref()),
+        Chore::FieldTest { only, write } => field::field_test(&only, write),
         Chore::Go { version } => go(&version),
     };
     done.unwrap_or_else(|error| {

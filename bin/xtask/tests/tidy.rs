@@ -45,7 +45,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fixtures", &["serde_json"]),
     (
         "xtask",
-        &["fixtures", "gobinary", "goruntime", "serde", "serde_json"],
+        &[
+            "fixtures",
+            "gobinary",
+            "goruntime",
+            "report",
+            "serde",
+            "serde_json",
+        ],
     ),
 ];
 

@@ -8,6 +8,7 @@ use object::ReadCache;
 use rustc_hash::FxHashMap;
 
 use crate::GoVersion;
+use crate::build_version;
 use crate::buildinfo::{self, BuildInfo};
 use crate::dwarf;
 use crate::elf::{Elf, Image, Segment, Variable};
@@ -226,6 +227,17 @@ fn read_build_info(elf: &Elf<'_>) -> Result<BuildInfo, BinaryError> {
             let found = elf.find(16, |rest| rest.starts_with(buildinfo::MAGIC));
             found.ok_or(BinaryError::NotGo)?.1.to_vec()
         }
+        // Someone took it out, and left what makes it a Go program.
+        None if PCLNTAB_SECTIONS
+            .iter()
+            .any(|name| elf.section_address(name).is_some()) =>
+        {
+            let go_version = build_version::find(elf).ok_or(BinaryError::NoVersion)?;
+            return Ok(BuildInfo {
+                go_version,
+                ..BuildInfo::default()
+            });
+        }
         None => return Err(BinaryError::NotGo),
     };
     // Before Go 1.18 the section held pointers instead of strings.
@@ -233,14 +245,15 @@ fn read_build_info(elf: &Elf<'_>) -> Result<BuildInfo, BinaryError> {
         .ok_or_else(|| BinaryError::UnsupportedVersion("Go 1.17 or earlier".into()))
 }
 
+/// The sections that pclntab is in; position-independent executables have it among the data that is relocated.
+const PCLNTAB_SECTIONS: [&str; 2] = [".gopclntab", ".data.rel.ro.gopclntab"];
 /// Where pclntab begins (`cmd/link/internal/ld/pcln.go`).
 const PCLNTAB: &str = "runtime.pclntab";
 /// Where it ends.
 const EPCLNTAB: &str = "runtime.epclntab";
 
 fn read_pclntab(elf: &Elf<'_>) -> Result<(LinkAddr, Pclntab), BinaryError> {
-    // Position-independent executables have it among the data that is relocated.
-    for name in [".gopclntab", ".data.rel.ro.gopclntab"] {
+    for name in PCLNTAB_SECTIONS {
         if let (Some(address), Some(bytes)) = (elf.section_address(name), elf.section(name)?) {
             return Ok((address, Pclntab::parse(bytes)?));
         }
@@ -252,12 +265,11 @@ fn read_pclntab(elf: &Elf<'_>) -> Result<(LinkAddr, Pclntab), BinaryError> {
     {
         return Ok((start.at, Pclntab::parse(bytes.to_vec())?));
     }
-    if !elf.has_sections()
-        && let Some((at, rest)) = elf.find(32, Pclntab::is_header)
-    {
+    // Without symbols it is found by its header, there or where there are no sections.
+    if let Some((at, rest)) = elf.find(32, Pclntab::is_header) {
         return Ok((at, Pclntab::parse(rest.to_vec())?));
     }
-    Err(BinaryError::damaged("it has no section .gopclntab"))
+    Err(BinaryError::damaged("it has no pclntab"))
 }
 
 /// `None` where there is no debug information.

@@ -86,8 +86,8 @@ impl<'c> Elf<'c> {
         Some(name.to_vec())
     }
 
-    /// The first place at a multiple of `align` in a segment's bytes that `is_it` accepts, with its address
-    /// and all of the segment from there on: for files whose section headers were removed.
+    /// The first place at an address that is a multiple of `align` that `is_it` accepts, with all of the segment from
+    /// there on: for what no section and no symbol names.
     pub(crate) fn find(
         &self,
         align: usize,
@@ -95,10 +95,23 @@ impl<'c> Elf<'c> {
     ) -> Option<(LinkAddr, &'c [u8])> {
         self.file.segments().find_map(|segment| {
             let data = segment.data().ok()?;
-            let places = (0..data.len()).step_by(align);
+            // A segment begins wherever its first section does.
+            let first = (segment.address().wrapping_neg() % align as u64) as usize;
+            let places = (first..data.len()).step_by(align);
             let mut rests = places.filter_map(|at| Some((at, data.get(at..)?)));
             let (at, rest) = rests.find(|(_, rest)| is_it(rest))?;
             Some((LinkAddr(segment.address().wrapping_add(at as u64)), rest))
+        })
+    }
+
+    /// What the file has for the segments that the program may write to.
+    pub(crate) fn writable_data(&self) -> impl Iterator<Item = &'c [u8]> {
+        let segments = self.file.segments();
+        segments.filter_map(|segment| match segment.flags() {
+            SegmentFlags::Elf { p_flags, .. } if p_flags.0 & elf::PF_W.0 != 0 => {
+                segment.data().ok()
+            }
+            _ => None,
         })
     }
 
@@ -240,5 +253,73 @@ impl Image {
         })?;
         let offset = segment.offset.checked_add(at.0 - segment.at.0)?;
         self.file.read_exact_at(buf, offset).ok()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! ELF files by hand: loaded segments and no sections.
+
+    /// A segment.
+    pub(crate) struct Load {
+        pub at: u64,
+        pub writable: bool,
+        pub data: Vec<u8>,
+    }
+
+    /// The bytes of an amd64 executable with these segments.
+    pub(crate) fn elf_file(segments: &[Load]) -> Vec<u8> {
+        const HEADER: usize = 64;
+        const ENTRY: usize = 56;
+        let mut offset = (HEADER + ENTRY * segments.len()) as u64;
+        let mut out = b"\x7fELF\x02\x01\x01".to_vec();
+        out.resize(16, 0);
+        out.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+        out.extend([0, HEADER as u64, 0].map(u64::to_le_bytes).as_flattened());
+        out.extend([0; 4]);
+        let sizes = [HEADER as u16, ENTRY as u16, segments.len() as u16, 64, 0, 0];
+        out.extend(sizes.map(u16::to_le_bytes).as_flattened());
+        for segment in segments {
+            let flags = if segment.writable { 6 } else { 4 };
+            let size = segment.data.len() as u64;
+            out.extend([1u32, flags].map(u32::to_le_bytes).as_flattened());
+            let words = [offset, segment.at, segment.at, size, size, 1];
+            out.extend(words.map(u64::to_le_bytes).as_flattened());
+            offset += size;
+        }
+        for segment in segments {
+            out.extend(&segment.data);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::testing::{Load, elf_file};
+    use super::*;
+
+    /// As in programs that the C linker made position-independent: `.data.rel.ro` begins anywhere.
+    #[test]
+    fn places_are_aligned_by_their_address() {
+        let mut data = vec![0; 100];
+        data.splice(16..20, *b"here");
+        data.splice(48..52, *b"here");
+        let segment = Load {
+            at: 0x3049910,
+            writable: true,
+            data,
+        };
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&elf_file(&[segment])).unwrap();
+        let cache = ReadCache::new(file);
+        let elf = Elf::parse(&cache).unwrap();
+        let is_here = |rest: &[u8]| rest.starts_with(b"here");
+        let found = |align| elf.find(align, is_here).map(|(at, rest)| (at, rest.len()));
+        assert_eq!(found(32), Some((LinkAddr(0x3049920), 84)));
+        assert_eq!(found(64), Some((LinkAddr(0x3049940), 52)));
+        assert_eq!(found(128), None);
     }
 }

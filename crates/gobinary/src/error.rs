@@ -24,6 +24,9 @@ pub enum BinaryError {
     /// No trace of Go in it.
     #[error("not a Go program: neither it nor a library in it has Go build information")]
     NotGo,
+    /// Go code without build information, whose Go version cannot be told otherwise.
+    #[error("its Go build information was removed, and what Go version built it cannot be told")]
+    NoVersion,
     /// A Go version that goinspect does not know.
     #[error("built with {0}; goinspect reads programs of {oldest} and later", oldest = GoVersion::OLDEST)]
     UnsupportedVersion(String),

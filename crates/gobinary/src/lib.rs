@@ -7,6 +7,7 @@
 
 mod arguments;
 mod binary;
+mod build_version;
 mod buildinfo;
 mod bytes;
 mod dwarf;

@@ -82,8 +82,10 @@ impl Layouts {
         if self.source == LayoutSource::Table && !contradicted.is_empty() {
             self.source = LayoutSource::Assumed;
             self.diagnostics.push(format!(
-                "{} differ from this Go version's own: a changed runtime; the program's own type descriptors were followed",
-                contradicted.join(", ")
+                "{} {} not as in the releases of this Go version that goinspect knows: another release or a changed runtime; \
+                 the program's own type descriptors were followed",
+                contradicted.join(", "),
+                if contradicted.len() == 1 { "is" } else { "are" }
             ));
         }
     }

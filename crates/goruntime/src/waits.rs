@@ -106,7 +106,12 @@ impl<'a> Waits<'a> {
 
     fn by_class(&mut self, at: Addr, g: &RawG, reason: &str, frames: &[Frame]) -> Found {
         let one = |what: WaitingOn| Ok(Box::from([what]));
-        match WaitClass::of(reason) {
+        let class = WaitClass::of(reason);
+        // Without a reason of the runtime's own for it, the reason is that of an earlier wait.
+        if class != WaitClass::Other && is_worked_for(frames) {
+            return Ok(Box::default());
+        }
+        match class {
             WaitClass::Receive => self.channels.operation(g.waiting, "receive"),
             WaitClass::Send => self.channels.operation(g.waiting, "send"),
             WaitClass::Select => self.channels.select(g.waiting),
@@ -119,6 +124,9 @@ impl<'a> Waits<'a> {
             }
             WaitClass::Cond => self.parked.cond(at, g).and_then(one),
             WaitClass::Io => self.parked.file(at, g).and_then(one),
+            // `timeSleep` gives a goroutine its timer before it parks. What sleeps without one is the
+            // scavenger (`runtime/mgcscavenge.go`), by means of its own.
+            WaitClass::Sleep if g.timer.is_null() => one(of_the_runtime(reason)),
             WaitClass::Sleep => self.sleep(g).and_then(one),
             WaitClass::Coroutine => {
                 let coro = Some(g.coroarg).filter(|at| !at.is_null());
@@ -129,10 +137,7 @@ impl<'a> Waits<'a> {
             }
             WaitClass::SynctestRun => one(plain(WaitKind::Synctest, Some("run"))),
             WaitClass::SynctestWait => one(plain(WaitKind::Synctest, Some("wait"))),
-            WaitClass::Other => one(WaitingOn {
-                name: Some(Arc::from(reason)),
-                ..plain(WaitKind::Runtime, None)
-            }),
+            WaitClass::Other => one(of_the_runtime(reason)),
         }
     }
 
@@ -190,6 +195,14 @@ impl<'a> Waits<'a> {
     }
 }
 
+/// Whether a goroutine is not parked, though its status says so: its thread works for it on the system stack, where it
+/// must not count as running (`stopTheWorld`, `gcMarkDone` and others). Go 1.19 leaves the wait reason as it was.
+fn is_worked_for(frames: &[Frame]) -> bool {
+    frames
+        .first()
+        .is_some_and(|frame| &*frame.function.name == "runtime.systemstack_switch")
+}
+
 /// `timer.when`; 0 is that of one which was stopped, or has fired.
 fn read_timer(mem: &dyn ReadMemory, runtime: &Runtime, at: Addr) -> Option<i64> {
     let layout = runtime.waits.timer.filter(|_| !at.is_null())?;
@@ -227,9 +240,43 @@ fn plain(kind: WaitKind, op: Option<&'static str>) -> WaitingOn {
     }
 }
 
+fn of_the_runtime(reason: &str) -> WaitingOn {
+    WaitingOn {
+        name: Some(Arc::from(reason)),
+        ..plain(WaitKind::Runtime, None)
+    }
+}
+
 fn nil_channel(op: &'static str) -> WaitingOn {
     WaitingOn {
         state: WaitState::Chan(None),
         ..plain(WaitKind::Chan, Some(op))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{FrameKind, Function, Trust};
+
+    use super::*;
+
+    #[test]
+    fn who_is_on_the_system_stack_is_not_parked() {
+        let frame = |name: &str| Frame {
+            pc: Addr(1),
+            function: Function {
+                name: name.into(),
+                entry: Addr(1),
+            },
+            file: "/src/a.go".into(),
+            line: 1,
+            inlined: false,
+            kind: FrameKind::Normal,
+            trust: Trust::Exact,
+        };
+        let switch = "runtime.systemstack_switch";
+        assert!(is_worked_for(&[switch, "runtime.stopTheWorld"].map(frame)));
+        assert!(!is_worked_for(&["runtime.gopark", switch].map(frame)));
+        assert!(!is_worked_for(&[]));
     }
 }

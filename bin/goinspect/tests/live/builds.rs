@@ -154,6 +154,24 @@ pub fn without_sections(go: &Toolchain) -> Result<(), Failed> {
     Ok(())
 }
 
+/// An executable without build information, stripped and not: its Go version stands elsewhere, too.
+pub fn without_build_information(go: &Toolchain) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    for is_stripped in [false, true] {
+        let bare = folder.path().join("zoo");
+        let whole = Mode::Exe.build(go, is_stripped)?;
+        let remove = Path::new("--remove-section=.go.buildinfo");
+        tool("objcopy", &[remove, &whole, &bare])?;
+        let zoo = Program::start(&bare, Mode::Exe.args())?;
+        let build = &snapshot(zoo.pid(), &[])?["build"];
+        assert_eq!(build["goVersion"], format!("go{}", go.version()));
+        assert_eq!(build["settings"], serde_json::json!({}));
+        equals_its_own_text(go, zoo)?;
+        fs::remove_file(&bare)?;
+    }
+    Ok(())
+}
+
 /// Writes a copy of `executable` that says it was built by another Go version.
 pub fn say_version(executable: &Path, own: &str, other: &str, copy: &Path) -> Result<(), Failed> {
     const HEADER: &[u8] = b"\xff Go buildinf:";

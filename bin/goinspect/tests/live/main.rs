@@ -215,6 +215,11 @@ fn main() -> ExitCode {
         builds::newer_than_the_tables,
     );
     trials.for_newest_go("builds::without_sections", &[], builds::without_sections);
+    trials.for_each_go(
+        "builds::without_build_information",
+        OBJCOPY,
+        builds::without_build_information,
+    );
     for (mode, name, needs) in MORE_BUILDS {
         let name = |kind| format!("builds::{name}{kind}");
         trials.for_newest_go(&name(""), needs, |go| builds::whole(go, *mode));
