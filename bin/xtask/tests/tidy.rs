@@ -41,7 +41,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("tui", &["model", "ratatui", "crossterm"]),
-    ("goinspect", &["model", "report", "sampler", "tui"]),
+    (
+        "goinspect",
+        &["model", "analysis", "report", "sampler", "tui"],
+    ),
     ("fixtures", &["serde_json"]),
     (
         "xtask",
