@@ -239,12 +239,13 @@ fn each_word(
     while at < hi.0 {
         let len = (hi.0 - at).min(CHUNK);
         buf.resize(len as usize, 0);
-        // What is missing holds no pointers that are known of.
-        if mem.read(Addr(at), buf).is_ok() {
-            let (words, _) = buf.as_chunks::<8>();
-            for (place, word) in (at..).step_by(8).zip(words) {
-                see(Addr(place), u64::from_le_bytes(*word));
-            }
+        // Where memory ends there is no more stack, whatever its bounds say.
+        if mem.read(Addr(at), buf).is_err() {
+            return;
+        }
+        let (words, _) = buf.as_chunks::<8>();
+        for (place, word) in (at..).step_by(8).zip(words) {
+            see(Addr(place), u64::from_le_bytes(*word));
         }
         at += len;
     }
