@@ -92,7 +92,7 @@ pub enum HeldBy {
     Address,
     /// It leads to the value on the heap that the object is part of.
     Part,
-    /// It leads to a value on the heap that points to the object.
+    /// It leads to a value on the heap that points to the object, or to another value that does.
     Heap,
     /// There is no such word, but a function on the stack refers to the variable that points to the object, or that it lies in.
     Code,

@@ -14,13 +14,10 @@ use crate::run::goinspect;
 /// Bugs that no rule sees, or not all of: a snapshot does not have what tells them from healthy programs.
 const NOT_SEEN: &[&str] = &[
     "db-pool-leaked",
-    "db-pool-second",
     "http-body-leaked",
     "http-no-timeout",
     "os-pipe-leaked",
     "read-no-deadline",
-    "ticker-stopped",
-    "timer-stopped",
 ];
 
 /// Healthy cases that a rule warns of, which the rule's page says.

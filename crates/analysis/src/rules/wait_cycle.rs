@@ -23,6 +23,15 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
             let locks = steps
                 .iter()
                 .any(|(_, object, _)| matches!(object.kind, WaitKind::Mutex | WaitKind::RwMutex));
+            // Who waits to receive, mostly waits for work that may come on a longer way.
+            let idle = steps
+                .iter()
+                .all(|(goid, object, _)| receives(object, *goid));
+            let severity = match () {
+                () if locks => Severity::Error,
+                () if idle => Severity::Info,
+                () => Severity::Warning,
+            };
             let mut objects: Vec<(WaitKind, model::Addr)> = Vec::new();
             for (_, object, _) in &steps {
                 if !objects.contains(&(object.kind, object.addr)) {
@@ -45,20 +54,16 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
                 details: details.collect(),
                 because_of: circle.clone(),
                 objects,
-                ..finding(
-                    ID,
-                    if locks {
-                        Severity::Error
-                    } else {
-                        Severity::Warning
-                    },
-                    Certainty::Suspected,
-                    circle,
-                    sentence,
-                )
+                ..finding(ID, severity, Certainty::Suspected, circle, sentence)
             }
         })
         .collect()
+}
+
+/// Whether a goroutine does no more with an object than to receive from it.
+fn receives(object: &Object, goid: Goid) -> bool {
+    let mut own = object.queues.iter().filter(|q| q.goids.contains(&goid));
+    own.all(|queue| queue.op == "receive")
 }
 
 /// Who waits for what that whom has, within a circle.

@@ -1,4 +1,4 @@
-//! Which objects a pointer into the heap leads to, over one value: a struct that has a channel among its fields, the
+//! Which objects a pointer into the heap leads to, over one or two values: a struct that has a channel among its fields, the
 //! variables that a closure has captured. The heap is read after the stop, so what is found may be newer than the stacks.
 
 use std::cell::RefCell;
