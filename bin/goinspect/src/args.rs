@@ -195,7 +195,7 @@ pub struct Common {
     #[arg(long, global = true)]
     pub force: bool,
     /// Only goroutines that match: goid:17 status:waiting reason:"chan receive" func:net/http
-    /// top:… created:main.main label:tenant=acme age:>5m system:true; -term negates;
+    /// top:… created:main.main label:tenant=acme on:0xc00009e060 on:main.queue age:>5m system:true; -term negates;
     /// a bare word matches any function name.
     #[arg(long, global = true, value_name = "EXPR", value_parser = parse_filter)]
     pub filter: Option<FilterArg>,
@@ -239,6 +239,15 @@ impl Color {
                     && std::io::stdout().is_terminal()
             }
         }
+    }
+}
+
+impl Common {
+    /// Whether the names of what is waited on are needed to filter.
+    pub fn asks_for_names(&self) -> bool {
+        self.filter
+            .as_ref()
+            .is_some_and(|given| given.filter.asks_for_names())
     }
 }
 

@@ -23,6 +23,7 @@ pub fn run(command: &args::Diff, common: &Common) -> Result<(), Failure> {
     let take = |given: &Given, other: &Option<Dump<'_>>| -> Result<Snapshot, Failure> {
         let wanted = Wanted {
             dead: common.all,
+            objects: common.asks_for_names(),
             ..Wanted::default()
         };
         let snapshot = given.snapshot(common, wanted)?;

@@ -53,7 +53,7 @@ pub fn wanted(format: Format, output: &args::Output, common: &Common) -> Wanted 
     Wanted {
         dead: common.all,
         places: is_traceback,
-        objects: matches!(format, Format::Json | Format::Summary),
+        objects: matches!(format, Format::Json | Format::Summary) || common.asks_for_names(),
         ms: is_traceback && output.traceback == Level::System,
     }
 }

@@ -100,6 +100,8 @@ pub const RULES: &[Rule] = &[
 pub fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let world = World::new(snapshot);
     let mut all: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.find)(&world)).collect();
+    // An object that nobody waits on, which only a file can have, is nobody's trouble.
+    all.retain(|finding| !finding.goids.is_empty());
     for finding in &mut all {
         finding.goids.sort_unstable();
         finding.goids.dedup();
@@ -111,14 +113,13 @@ pub fn findings(snapshot: &Snapshot) -> Vec<Finding> {
 
 /// The same, each with how it compares with an earlier snapshot of the same process.
 pub fn findings_since(old: &Snapshot, new: &Snapshot) -> Vec<Finding> {
-    let before: HashMap<Key, usize> = findings(old)
-        .iter()
-        .map(|f| (Key::new(old, f), f.goids.len()))
-        .collect();
+    let before = counts(old, &findings(old));
     let mut all = findings(new);
+    let counts = counts(new, &all);
     for finding in &mut all {
-        let now = finding.goids.len();
-        finding.trend = Some(match before.get(&Key::new(new, finding)) {
+        let key = Key::new(new, finding);
+        let now = counts.get(&key).copied().unwrap_or_default();
+        finding.trend = Some(match before.get(&key) {
             None => Trend::New,
             Some(&before) if before < now => Trend::Grown(before),
             Some(&before) if before > now => Trend::Shrunk(before),
@@ -128,7 +129,16 @@ pub fn findings_since(old: &Snapshot, new: &Snapshot) -> Vec<Finding> {
     all
 }
 
-/// What makes a finding the same as one in another snapshot: the rule and the objects or, where it has none or many,
+/// How many goroutines are in each; those who wait for one object in several places count together.
+fn counts(snapshot: &Snapshot, findings: &[Finding]) -> HashMap<Key, usize> {
+    let mut counts: HashMap<Key, usize> = HashMap::new();
+    for finding in findings {
+        *counts.entry(Key::new(snapshot, finding)).or_default() += finding.goids.len();
+    }
+    counts
+}
+
+/// What makes a finding the same as one in another snapshot: the rule and the object or, where it has none or many,
 /// the place in the program.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {

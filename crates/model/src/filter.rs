@@ -7,6 +7,8 @@
 //! * Text (`reason:`, `func:`, `top:`, `created:`, bare words) matches as a part of the whole. It
 //!   ignores the case of ASCII letters unless the term has an upper-case letter (smart case), so
 //!   `serve` finds `ListenAndServe` and `Serve` does not find `serve`.
+//! * `on:0xc00009e060` is what a goroutine waits on by its address; `on:` with another text finds it by a part of its name or of
+//!   what its file is (`on:main.queue`, `on:"10.0.0.7:5432"`), or by its kind (`on:mutex`).
 //! * `label:key=value` compares key and value exactly: `tenant=acme` is not `tenant=acme2`.
 //! * `-term` shows exactly what `term` hides. So a goroutine whose age is not known (the runtime
 //!   notes it only now and then) is shown by `-age:>5m`: nobody knows it to be that old.
@@ -17,7 +19,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::{Frame, Goid, Goroutine, Status};
+use crate::{Addr, Frame, Goid, Goroutine, Status, WaitState, WaitingOn};
 
 mod parse;
 
@@ -58,6 +60,10 @@ enum Test {
     Older(Duration),
     Younger(Duration),
     System(bool),
+    /// `on:` with an address.
+    OnAddr(Addr),
+    /// `on:` with anything else: a part of the name or of the file, or the kind.
+    On(Text),
 }
 
 /// A part of a text to look for, by smart case.
@@ -84,6 +90,12 @@ impl Filter {
         self.terms
             .iter()
             .any(|term| matches!(term.test, Test::System(_)))
+    }
+
+    /// Whether it goes by the names of what is waited on, some of which are known of [`crate::Object`]s only.
+    pub fn asks_for_names(&self) -> bool {
+        let mut terms = self.terms.iter();
+        terms.any(|term| matches!(term.test, Test::On(_)))
     }
 
     /// Whether a goroutine matches. `nanotime` is the clock of its snapshot
@@ -166,8 +178,24 @@ impl Test {
             Test::Older(limit) => g.waited(nanotime).is_some_and(|age| age > *limit),
             Test::Younger(limit) => g.waited(nanotime).is_some_and(|age| age < *limit),
             Test::System(system) => g.system == *system,
+            Test::OnAddr(addr) => waiting_on(g).any(|on| on.addr == Some(*addr)),
+            Test::On(text) => waiting_on(g).any(|on| {
+                let file = match &on.state {
+                    WaitState::File { file, .. } => file.as_deref(),
+                    _ => None,
+                };
+                text.part == on.kind.as_str()
+                    || [on.name.as_deref(), file]
+                        .into_iter()
+                        .flatten()
+                        .any(|whole| text.is_in(whole))
+            }),
         }
     }
+}
+
+fn waiting_on(g: &Goroutine) -> impl Iterator<Item = &WaitingOn> {
+    g.waiting_on.iter().flat_map(|list| list.iter())
 }
 
 impl Text {
@@ -226,6 +254,8 @@ impl fmt::Display for Test {
             Test::Older(limit) => write!(f, "age:>{}", parse::Age(*limit)),
             Test::Younger(limit) => write!(f, "age:<{}", parse::Age(*limit)),
             Test::System(system) => write!(f, "system:{system}"),
+            Test::OnAddr(addr) => write!(f, "on:{:#x}", addr.0),
+            Test::On(text) => write!(f, "on:{}", Quoted(&text.part)),
         }
     }
 }

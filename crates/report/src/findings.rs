@@ -7,8 +7,9 @@ use std::io::{self, Write};
 use analysis::{Finding, Severity, Trend};
 use model::{Escaped, Snapshot};
 
-pub use json::write_findings_json;
+pub use json::{FINDINGS_SCHEMA, write_findings_json};
 
+use crate::caveats::caveats;
 use crate::page::{Page, Paint, program};
 use crate::words::{counted, long_time};
 
@@ -21,6 +22,8 @@ pub struct FindingsOptions {
     pub width: Option<usize>,
 }
 
+/// How many remarks on the snapshot are told before the rest is only counted.
+const MAX_NOTES: usize = 5;
 /// How many findings stand at the top of other texts.
 const MAX_AT_TOP: usize = 5;
 
@@ -50,6 +53,9 @@ pub fn write_findings(
     if snapshot.objects.is_none() {
         let text = "what goroutines wait on is not part of it: most rules have nothing to go by";
         writeln!(page, "{}", page.paint.warning(text))?;
+    }
+    for note in caveats(snapshot, MAX_NOTES) {
+        writeln!(page, "{} {}", page.paint.warning("note:"), Escaped(&note))?;
     }
     for finding in findings {
         writeln!(page)?;

@@ -21,7 +21,7 @@ mod words;
 
 pub use caveats::caveats;
 pub use diff::{Comparison, DIFF_SCHEMA, DiffOptions, write_diff, write_diff_json};
-pub use findings::{FindingsOptions, write_findings, write_findings_json};
+pub use findings::{FINDINGS_SCHEMA, FindingsOptions, write_findings, write_findings_json};
 pub use folded::write_folded;
 pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
 pub use pprof::{PprofOptions, write_pprof};

@@ -104,15 +104,15 @@ fn waits_on<W: Write>(page: &mut Page<W>, on: &On<'_>, snapshot: &Snapshot) -> i
     match (on.others.as_slice(), more) {
         ([], 0) => writeln!(
             page,
-            "    No other goroutine's stack leads to it. Who comes by it over the heap or a global variable is not known."
+            "    No other goroutine's stack or code leads to it. Who may come by it on a longer way is not known."
         ),
         (others, more) => {
             writeln!(page, "    Could have to do with it:")?;
             for other in others.iter().take(MAX_NAMED) {
                 writeln!(page, "        {}", Escaped(&companion(other)))?;
             }
-            match (others.len() + more).checked_sub(MAX_NAMED) {
-                Some(more @ 1..) => writeln!(page, "        and {more} more"),
+            match others.len().saturating_sub(MAX_NAMED) + more {
+                more @ 1.. => writeln!(page, "        and {more} more"),
                 _ => Ok(()),
             }
         }

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{FilterError, Term, Test, Text};
-use crate::{Goid, Status};
+use crate::{Addr, Goid, Status};
 
-const FIELDS: &str = "goid status reason func top created label age system";
+const FIELDS: &str = "goid status reason func top created label on age system";
 
 /// Longest first: `ms` must be tried before `m` and `s`.
 const UNITS: [(&str, u64); 5] = [
@@ -153,13 +153,7 @@ fn field_test(field: Part<'_>, value: Part<'_>) -> Result<Test, FilterError> {
         "label" => label,
         "age" => age,
         "system" => system,
-        "on" => {
-            return Part {
-                chars: field.chars,
-                end: value.end,
-            }
-            .error("on: this version does not decode what a goroutine waits on");
-        }
+        "on" => on,
         _ => return field.error(format!("no such field; there are {FIELDS}")),
     };
     if value.chars.is_empty() {
@@ -202,6 +196,17 @@ fn label(label: Part<'_>) -> Result<Test, FilterError> {
         key: key.text(),
         value: value.map(Part::text),
     })
+}
+
+fn on(value: Part<'_>) -> Result<Test, FilterError> {
+    let text = value.text();
+    let Some(digits) = text.strip_prefix("0x") else {
+        return Ok(Test::On(Text::new(text)));
+    };
+    match u64::from_str_radix(digits, 16) {
+        Ok(addr) => Ok(Test::OnAddr(Addr(addr))),
+        Err(_) => value.error("an address is 0x and up to 16 hexadecimal digits"),
+    }
 }
 
 fn system(value: Part<'_>) -> Result<Test, FilterError> {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Addr, Function, Site, testing};
+use crate::{Addr, Function, Site, WaitKind, WaitState, WaitingOn, testing};
 
 fn goroutine() -> Goroutine {
     let calls = [
@@ -26,6 +26,26 @@ fn goroutine() -> Goroutine {
             ("tenant".into(), "acme".into()),
             ("odd \"key\"".into(), "".into()),
         ]),
+        waiting_on: Some(Box::new([
+            WaitingOn {
+                kind: WaitKind::Chan,
+                op: Some("receive".into()),
+                addr: Some(Addr(0xc00009e060)),
+                name: Some("main.Queue".into()),
+                state: WaitState::Nothing,
+            },
+            WaitingOn {
+                kind: WaitKind::Netpoll,
+                op: Some("read".into()),
+                addr: None,
+                name: None,
+                state: WaitState::File {
+                    fd: Some(7),
+                    file: Some("tcp 10.0.0.1:80 -> 10.0.0.7:5432".into()),
+                    deadline: None,
+                },
+            },
+        ])),
         ..Goroutine::clone(&waiting)
     }
 }
@@ -54,6 +74,11 @@ fn terms_that_hold() {
         "top:net/http",
         "created:main.main",
         "label:tenant",
+        "on:0xc00009e060",
+        "on:main.queue",
+        "on:chan",
+        "on:\"10.0.0.7:5432\"",
+        "-on:0xc00009e061 -on:mutex",
         "label:tenant=acme",
         "label:\"odd \\\"key\\\"\"=",
         "age:>4m",
@@ -85,6 +110,10 @@ fn terms_that_do_not_hold() {
         "age:>5m",
         "age:<5m",
         "system:true",
+        "on:0xc00009e061",
+        "on:queue.main",
+        "on:Main",
+        "on:mutex",
         "serve -work",
         "-serve",
     ] {
@@ -126,7 +155,7 @@ fn errors_point_at_their_place() {
         ("a \"\"", "\"\"", "empty word"),
         ("reason:\"chan rec", "\"chan rec", "closing quote"),
         ("reason:\"chan\\", "\"chan\\", "closing quote"),
-        ("on:0xc00009e060", "on:0xc00009e060", "does not decode"),
+        ("on:0xfull", "0xfull", "hexadecimal"),
         ("age:5m", "5m", "an age is > or <"),
         ("age:>5", ">5", "an age is"),
         ("age:>m", ">m", "an age is"),
@@ -151,7 +180,7 @@ fn errors_point_at_their_place() {
 fn printed_as_written() {
     for filter in [
         "goid:17 -status:waiting reason:\"chan receive\" top:main. created:main.main",
-        "label:tenant=acme label:tenant label:tenant= -age:>5m age:<90s age:<1500us system:true",
+        "label:tenant=acme label:tenant label:tenant= -age:>5m age:<90s age:<1500us system:true on:0xc00009e060 on:main.q",
         "func:main.Map[go.shape.int]",
     ] {
         let expected = filter.replace("tenant= ", "tenant=\"\" ");

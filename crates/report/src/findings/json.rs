@@ -6,7 +6,14 @@ use analysis::{Finding, Trend};
 use model::{Goid, Snapshot};
 use serde::Serialize;
 
+use crate::caveats::caveats;
 use crate::json::{BuildDto, CaptureDto, Each, Hex, Style, TargetDto, rfc3339, write_object};
+
+/// The JSON Schema of [`write_findings_json`]'s output (`docs/findings.schema.json`).
+pub const FINDINGS_SCHEMA: &str = include_str!("../../../../docs/findings.schema.json");
+
+/// How many notes are written before the rest is only counted.
+const MAX_NOTES: usize = 100;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -16,6 +23,7 @@ struct FindingsDto<'a> {
     target: TargetDto<'a>,
     build: BuildDto<'a>,
     capture: CaptureDto,
+    notes: Vec<String>,
     findings: Each<'a, Finding, FindingDto<'a>>,
 }
 
@@ -89,6 +97,7 @@ pub fn write_findings_json(
             snapshot.goroutines.len(),
             snapshot.unreadable.len(),
         ),
+        notes: caveats(snapshot, MAX_NOTES),
         findings: Each(findings, FindingDto::new),
     };
     write_object(&object, style, out)

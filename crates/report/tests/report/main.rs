@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod diff;
+mod findings;
 mod golden;
 mod profiles;
 mod properties;
