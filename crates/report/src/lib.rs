@@ -16,6 +16,7 @@ mod stacks;
 pub mod summary;
 pub mod traceback;
 mod waiting;
+mod waits;
 mod why;
 mod words;
 

@@ -10,6 +10,7 @@ use model::{Escaped, Goid, Goroutine, Group, Snapshot, TargetKind};
 
 use crate::findings::{at_the_top, severity};
 use crate::page::{Page, State, program};
+use crate::waits;
 use crate::words::{age, bytes, counted, left_out, short_time, thousands};
 
 /// How the summary is shown.
@@ -265,6 +266,7 @@ impl<W: Write> Summary<'_, W> {
         }
         writeln!(self.page)?;
         self.page.goids(&group.goids)?;
+        waits::of_group(&mut self.page, members(), now)?;
         self.page.frames(&sample.frames)?;
         self.page.early_ends(members())?;
         self.page.creators(members())

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use analysis::{Companion, On, Story};
-use model::{Escaped, Goid, Object, ObjectState, Site, Snapshot, WaitState, WaitingOn};
+use model::{Escaped, Goid, Object, ObjectState, Site, Snapshot};
 
 use crate::findings::{FindingsOptions, severity};
 use crate::page::{Page, State, program};
+use crate::waits;
 use crate::words::{counted, long_time};
 
 /// How many of those who wait with it, and of those who could wake it, are named.
@@ -83,7 +84,7 @@ pub fn write_why(
 }
 
 fn waits_on<W: Write>(page: &mut Page<W>, on: &On<'_>, snapshot: &Snapshot) -> io::Result<()> {
-    let what = what(on.on, snapshot);
+    let what = waits::what(on.on, snapshot.capture.nanotime);
     let state = on
         .object
         .and_then(state)
@@ -115,67 +116,6 @@ fn waits_on<W: Write>(page: &mut Page<W>, on: &On<'_>, snapshot: &Snapshot) -> i
                 more @ 1.. => writeln!(page, "        and {more} more"),
                 _ => Ok(()),
             }
-        }
-    }
-}
-
-/// `to receive from the channel main.queue (chan int)`.
-fn what(on: &WaitingOn, snapshot: &Snapshot) -> String {
-    let op = match on.op.as_deref() {
-        Some("receive") => "to receive from",
-        Some("send") => "to send to",
-        Some("lock") => "to lock",
-        Some("rlock") => "to read-lock",
-        Some("read") => "to read from",
-        Some("write") => "to write to",
-        _ => "for",
-    };
-    let name = match (&on.name, on.addr) {
-        (Some(name), _) => format!(" {name}"),
-        (None, Some(addr)) => format!(" {addr}"),
-        (None, None) => String::new(),
-    };
-    let due = |when: i64| {
-        let now = snapshot
-            .capture
-            .nanotime
-            .and_then(|now| i64::try_from(now).ok());
-        let left = now.map(|now| when.saturating_sub(now));
-        match left.and_then(|left| u128::try_from(left).ok()) {
-            Some(left) => format!("due in {}", long_time(left)),
-            None => "due now".to_owned(),
-        }
-    };
-    match &on.state {
-        WaitState::Chan(None) => format!("{op} a nil channel: for ever"),
-        WaitState::Chan(Some(state)) => {
-            let elem = state.elem_type.as_deref().unwrap_or("?");
-            let timer = state
-                .timer
-                .map_or(String::new(), |when| format!(", a timer {}", due(when)));
-            format!("{op} the channel{name} (chan {elem}{timer})")
-        }
-        WaitState::Timer(when) => format!("for a timer {}", due(*when)),
-        WaitState::File { fd, file, deadline } => {
-            let fd = fd.map_or("a file".to_owned(), |fd| format!("file {fd}"));
-            let file = file
-                .as_ref()
-                .map_or(String::new(), |file| format!(" ({file})"));
-            let deadline = match deadline {
-                Some(when) => format!(", with a deadline {}", due(*when)),
-                None => ", without a deadline".to_owned(),
-            };
-            format!("{op} {fd}{file}{deadline}")
-        }
-        WaitState::WaitGroup { .. } | WaitState::Nothing => {
-            let call = match (on.kind, on.op.as_deref()) {
-                (model::WaitKind::Syscall, Some(call)) => {
-                    return format!("in the system call {call}");
-                }
-                (model::WaitKind::Runtime, _) => return format!("in the runtime:{name}"),
-                _ => on.kind.as_str(),
-            };
-            format!("{op} the {call}{name}")
         }
     }
 }

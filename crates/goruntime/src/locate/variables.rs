@@ -37,6 +37,8 @@ const CREATEFING: &str = "runtime.createfing";
 const IS_SYSTEM_GOROUTINE: &str = "runtime.isSystemGoroutine";
 const RUNFINQ: &str = "runtime.runfinq";
 const FIND_OBJECT: &str = "runtime.findObject";
+/// What finds it for that, inlined unless nothing is.
+const SPAN_OF: &str = "runtime.spanOf";
 const PARSEGODEBUG: &str = "runtime.parsegodebug";
 const REPARSEDEBUGVARS: &str = "runtime.reparsedebugvars";
 const BUBBLE_STATUS: &str = "runtime.(*synctestBubble).changegstatus";
@@ -50,6 +52,7 @@ const FUNCTIONS: &[&str] = &[
     IS_SYSTEM_GOROUTINE,
     RUNFINQ,
     FIND_OBJECT,
+    SPAN_OF,
     PARSEGODEBUG,
     REPARSEDEBUGVARS,
     BUBBLE_STATUS,
@@ -157,7 +160,8 @@ impl Variables {
             arenas: Mheap::resolve(types).map_or_else(
                 |_| Vec::new(),
                 |heap| {
-                    let found = finder.references(FIND_OBJECT).into_iter();
+                    let functions = [FIND_OBJECT, SPAN_OF].into_iter();
+                    let found = functions.flat_map(|name| finder.references(name));
                     found
                         .flat_map(|at| [Some(at), at.checked_add(heap.arenas.offset as u64)])
                         .flatten()
