@@ -198,7 +198,7 @@ impl Recording {
     pub fn sample(&mut self, index: usize) -> Result<Arc<Snapshot>, ReadRecordingError> {
         let up_to = self.samples.get(..=index);
         let up_to = up_to.ok_or(ReadRecordingError::NoSuchSample {
-            number: index.saturating_add(1),
+            number: index.wrapping_add(1),
             of: self.samples.len(),
         })?;
         // The first one is whole.
