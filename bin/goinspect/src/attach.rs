@@ -16,7 +16,7 @@ use crate::args::{self, Common};
 use crate::failure::Failure;
 use crate::replay::Replay;
 use crate::snapshot::options;
-use crate::target::{Given, open_recording};
+use crate::target::{Given, open_recording, unreadable_recording};
 
 /// The time between two samples of a process.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -65,10 +65,21 @@ fn replay(
     interval: Option<Duration>,
     common: &Common,
 ) -> Result<(), Failure> {
-    let given = Given::Recording(path.to_owned(), Some(number.unwrap_or(1)));
-    // The screen has a filter of its own. What is wrong is said before the terminal is taken over.
-    let first = given.snapshot(&unfiltered(common), wanted(common))?;
-    let recording = open_recording(path)?;
+    let given = Given::Recording(path.to_owned(), number);
+    let mut recording = open_recording(path)?;
+    // What is wrong is said before the terminal is taken over. There is no sample 0, and none with the largest of all numbers.
+    let asked = number.map_or(0, |number| number.wrapping_sub(1));
+    let mut first = recording.sample(asked);
+    if number.is_none() {
+        // One good sample is enough; of those that are damaged the screen tells.
+        let mut others = 1..recording.count();
+        while first.is_err()
+            && let Some(at) = others.next()
+        {
+            first = recording.sample(at).or(first);
+        }
+    }
+    let first = first.map_err(|why| unreadable_recording(path, &why))?;
     let interval = interval.unwrap_or(recording.interval());
     let (mut screen, events, asked) = Screen::new(&first, interval, common)?;
     if screen.options.title.is_empty() {
@@ -89,17 +100,14 @@ fn replay(
     ended.map_err(|_| Failure::internal("the replaying thread panicked"))
 }
 
-fn unfiltered(common: &Common) -> Common {
-    Common {
-        filter: None,
-        ..common.clone()
-    }
-}
-
 /// Shows the one state that a file holds.
 pub fn show(given: &Given, common: &Common) -> Result<(), Failure> {
     // The screen has a filter of its own, which can be changed.
-    let only = given.snapshot(&unfiltered(common), wanted(common))?;
+    let unfiltered = Common {
+        filter: None,
+        ..common.clone()
+    };
+    let only = given.snapshot(&unfiltered, wanted(common))?;
     let (mut screen, events, _asked) = Screen::new(&only, Duration::MAX, common)?;
     if screen.options.title.is_empty() {
         screen.options.title = given.file_name();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use model::{Escaped, Snapshot};
 use report::{Recorder, Written};
 use sampler::{ErrorKind, Session, Wanted};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::{self, Common};
@@ -200,17 +200,16 @@ fn create(path: &Path, force: bool) -> Result<File, Failure> {
     })
 }
 
-/// Being asked to end makes the recording end, and whole.
+/// Being asked to end makes the recording end, and whole. Not by SIGHUP: whoever uses nohup wants it to go on.
 fn on_signals() -> Result<Receiver<&'static str>, Failure> {
     let cannot = |why| Failure::internal(format!("cannot watch for signals: {why}"));
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(cannot)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(cannot)?;
     let (asked, stop) = mpsc::channel();
     let wait = move || {
         for signal in signals.forever() {
             let name = match signal {
                 SIGINT => "SIGINT",
-                SIGTERM => "SIGTERM",
-                _ => "SIGHUP",
+                _ => "SIGTERM",
             };
             if asked.send(name).is_err() {
                 return;

@@ -164,7 +164,8 @@ pub fn open_recording(path: &Path) -> Result<Recording, Failure> {
     Recording::open(file).map_err(|why| unreadable_recording(path, &why))
 }
 
-fn unreadable_recording(path: &Path, why: &ReadRecordingError) -> Failure {
+/// What a user is told of a recording, or a sample of it, that cannot be read.
+pub fn unreadable_recording(path: &Path, why: &ReadRecordingError) -> Failure {
     let message = format!("{}: {why}", path.display());
     match why {
         ReadRecordingError::Io(why) => unreadable(path, why),

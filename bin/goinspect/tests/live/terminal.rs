@@ -188,6 +188,19 @@ pub fn replays_a_recording(go: &Toolchain) -> Result<(), Failed> {
     terminal.keys(&["q"])?;
     terminal.shows(&["left with 0"])?;
 
+    // What is damaged is told, and does not hide the rest.
+    let mut bytes = std::fs::read(&recording)?;
+    let at = bytes.len() - 300;
+    bytes[at] ^= 0xff;
+    let damaged = file("damaged");
+    std::fs::write(&damaged, bytes)?;
+    let terminal = attach("damaged", &damaged)?;
+    terminal.shows(&["error: sample ", "is damaged", "main.waitNilSend"])?;
+    terminal.keys(&["("])?;
+    terminal.shows(&["sample 1 of ", "main.waitNilSend"])?;
+    terminal.keys(&["q"])?;
+    terminal.shows(&["left with 0"])?;
+
     // One that is named is stood at.
     let terminal = attach("sample", &format!("{recording}@2"))?;
     terminal.shows(&["sample 2 of ", "PAUSED"])?;
