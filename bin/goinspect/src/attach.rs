@@ -1,5 +1,6 @@
 //! `goinspect attach`: the terminal UI, and the thread that takes its samples.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -13,30 +14,38 @@ use tui::{Feed, FeedEvent, Request, UiError, UiOptions};
 
 use crate::args::{self, Common};
 use crate::failure::Failure;
+use crate::replay::Replay;
 use crate::snapshot::options;
-use crate::target::Given;
+use crate::target::{Given, open_recording, unreadable_recording};
+
+/// The time between two samples of a process.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Watches a process until the user leaves, or shows a file.
 pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
     let given = Given::parse(&command.target)?;
-    let Given::Process(pid) = given else {
-        return show(&given, common);
+    let pid = match &given {
+        Given::Process(pid) => *pid,
+        Given::Recording(path, number) => return replay(path, *number, command.interval, common),
+        _ => return show(&given, common),
     };
+    let interval = command.interval.unwrap_or(INTERVAL);
     // What is wrong with the target is said before the terminal is taken over.
     let mut session = Session::open(pid, options(common, wanted(common)))?;
     let first = session.sample()?;
-    let (screen, events, asked) = Screen::new(&first, command.interval, common)?;
-    let interval = command.interval;
+    let (screen, events, asked) = Screen::new(&first, interval, common)?;
     let sampler = thread::Builder::new()
         .name("goinspect-sampler".to_owned())
         .spawn(move || {
-            if events.send(FeedEvent::Snapshot(Arc::new(first))).is_ok() {
+            let first = Arc::new(first);
+            if events.send(FeedEvent::Snapshot(first.clone())).is_ok() {
                 Sampling {
                     session,
                     events,
                     asked,
                     interval,
                     paused: false,
+                    last: first,
                 }
                 .run();
             }
@@ -47,6 +56,48 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
     let ended = sampler.join();
     left?;
     ended.map_err(|_| Failure::internal("the sampling thread panicked"))
+}
+
+/// Plays a recording from its beginning, or stands still at the sample that is asked for.
+fn replay(
+    path: &Path,
+    number: Option<usize>,
+    interval: Option<Duration>,
+    common: &Common,
+) -> Result<(), Failure> {
+    let given = Given::Recording(path.to_owned(), number);
+    let mut recording = open_recording(path)?;
+    // What is wrong is said before the terminal is taken over. There is no sample 0, and none with the largest of all numbers.
+    let asked = number.map_or(0, |number| number.wrapping_sub(1));
+    let mut first = recording.sample(asked);
+    if number.is_none() {
+        // One good sample is enough; of those that are damaged the screen tells.
+        let mut others = 1..recording.count();
+        while first.is_err()
+            && let Some(at) = others.next()
+        {
+            first = recording.sample(at).or(first);
+        }
+    }
+    let first = first.map_err(|why| unreadable_recording(path, &why))?;
+    let interval = interval.unwrap_or(recording.interval());
+    let (mut screen, events, asked) = Screen::new(&first, interval, common)?;
+    if screen.options.title.is_empty() {
+        screen.options.title = given.file_name();
+    }
+    let mut replay = Replay::new(recording, interval, events, asked);
+    let player = thread::Builder::new()
+        .name("goinspect-replay".to_owned())
+        .spawn(move || match number {
+            // There is no sample 0: it has been refused.
+            Some(number) => replay.stand_at(number.saturating_sub(1)),
+            None => replay.play(),
+        })
+        .map_err(|why| Failure::internal(format!("cannot start a thread: {why}")))?;
+    let left = screen.run();
+    let ended = player.join();
+    left?;
+    ended.map_err(|_| Failure::internal("the replaying thread panicked"))
 }
 
 /// Shows the one state that a file holds.
@@ -152,6 +203,8 @@ struct Sampling {
     asked: Receiver<Request>,
     interval: Duration,
     paused: bool,
+    /// The last sample: the next one shares with it what did not change.
+    last: Arc<Snapshot>,
 }
 
 impl Sampling {
@@ -178,6 +231,8 @@ impl Sampling {
                     false
                 }
                 Ok(Request::Sample) | Err(RecvTimeoutError::Timeout) => true,
+                // That is for recordings; the screen has what was sampled.
+                Ok(Request::Show(_)) => false,
                 Ok(Request::SetInterval(interval)) => {
                     self.interval = interval;
                     false
@@ -206,10 +261,12 @@ impl Sampling {
     /// `false` if no more samples can be taken, or nobody wants them.
     fn sample(&mut self) -> bool {
         match self.session.sample() {
-            Ok(snapshot) => self
-                .events
-                .send(FeedEvent::Snapshot(Arc::new(snapshot)))
-                .is_ok(),
+            Ok(mut snapshot) => {
+                snapshot.share_unchanged(&self.last);
+                self.last = Arc::new(snapshot);
+                let event = FeedEvent::Snapshot(self.last.clone());
+                self.events.send(event).is_ok()
+            }
             Err(error) if error.kind == ErrorKind::Gone => {
                 let _ = self.events.send(FeedEvent::Ended {
                     message: error.message,

@@ -17,6 +17,7 @@ mod state;
 mod terminal;
 mod text;
 mod theme;
+mod timeline;
 mod update;
 mod view;
 mod watch;
@@ -28,3 +29,4 @@ mod tests;
 
 pub use feed::{Feed, FeedEvent, Request};
 pub use run::{Exit, UiError, UiOptions, run};
+pub use timeline::context;

@@ -8,6 +8,7 @@ use crate::input::Input;
 use crate::list::{Cause, Id, List};
 use crate::run::UiOptions;
 use crate::theme::Theme;
+use crate::timeline::Timeline;
 use crate::watch::Watch;
 
 /// Which pane the moving keys move in.
@@ -39,6 +40,7 @@ pub(crate) struct Model {
     /// Since the screen began.
     pub now: Duration,
     pub watch: Watch,
+    pub timeline: Timeline,
     pub list: List,
     pub focus: Focus,
     /// The first line of the stack pane that is shown.
@@ -60,6 +62,7 @@ impl Model {
             size: (80, 24),
             now: Duration::ZERO,
             watch: Watch::default(),
+            timeline: Timeline::default(),
             list: List::default(),
             focus: Focus::List,
             stack_scroll: 0,

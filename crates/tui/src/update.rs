@@ -1,7 +1,9 @@
 //! What happens when something happens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use model::Snapshot;
 use ratatui::layout::{Position, Rect};
 
 use crate::feed::{FeedEvent, Request};
@@ -102,9 +104,25 @@ fn screen_areas(model: &Model) -> Areas {
 fn on_feed(model: &mut Model, event: FeedEvent) -> Option<Effect> {
     match event {
         FeedEvent::Snapshot(snapshot) => {
-            let looked_at = model.selected_goid();
-            model.watch.sample(snapshot, model.now, looked_at);
-            model.list.rebuild(&model.watch, Cause::Sample);
+            // Whoever looks at an earlier one is not disturbed.
+            if model.timeline.live(snapshot.clone()) {
+                show(model, [snapshot]);
+            } else {
+                model.watch.trouble = None;
+            }
+        }
+        FeedEvent::Recorded {
+            index,
+            of,
+            before,
+            sample,
+            paused,
+        } => {
+            if !model.timeline.recorded(index, of) {
+                start_over(model);
+            }
+            model.paused |= paused;
+            show(model, before.into_iter().chain([sample]));
         }
         FeedEvent::Failed { message, hint } => model.watch.trouble = Some((message, hint)),
         // The first reason is the one that counts.
@@ -113,6 +131,35 @@ fn on_feed(model: &mut Model, event: FeedEvent) -> Option<Effect> {
         }
         FeedEvent::Quit => return Some(Effect::Exit(Exit::Terminated)),
     }
+    None
+}
+
+/// Shows the last of some samples that follow what is shown.
+fn show(model: &mut Model, samples: impl IntoIterator<Item = Arc<Snapshot>>) {
+    let looked_at = model.selected_goid();
+    for sample in samples {
+        model.watch.sample(sample, model.now, looked_at);
+    }
+    model.list.rebuild(&model.watch, Cause::Sample);
+}
+
+/// Forgets what was seen of the samples that are shown, for the next one does not follow them.
+fn start_over(model: &mut Model) {
+    let seen = std::mem::take(&mut model.watch);
+    model.watch.ended = seen.ended;
+    model.watch.trouble = seen.trouble;
+}
+
+/// Goes to another sample. Of a recording it is asked for, and it pauses.
+fn on_scrub(model: &mut Model, action: Action) -> Option<Effect> {
+    let to = model.timeline.target(action)?;
+    if model.timeline.is_recording() {
+        model.paused = true;
+        return Some(Effect::Request(Request::Show(to)));
+    }
+    let samples = model.timeline.go(to);
+    start_over(model);
+    show(model, samples);
     None
 }
 
@@ -163,6 +210,12 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         Action::Pause | Action::Step | Action::Longer | Action::Shorter => {
             return on_time(model, action);
         }
+        Action::Earlier
+        | Action::Later
+        | Action::MuchEarlier
+        | Action::MuchLater
+        | Action::Oldest
+        | Action::Newest => return on_scrub(model, action),
         Action::Help => toggle(model, Overlay::Help),
         Action::Diagnostics => toggle(model, Overlay::Diagnostics),
         Action::Close => close(model),

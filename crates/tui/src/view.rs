@@ -5,6 +5,7 @@ mod header;
 pub(crate) mod overlay;
 pub(crate) mod stack;
 mod table;
+mod time;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

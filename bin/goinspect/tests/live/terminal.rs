@@ -6,7 +6,7 @@ use fixtures::trials::Failed;
 use fixtures::{BuildOptions, CrashOptions, Program, Toolchain, build, crash};
 
 use crate::process::{runs_freely, until};
-use crate::run::GOINSPECT;
+use crate::run::{GOINSPECT, goinspect};
 
 /// A tmux server of its own with one window; killed at the end.
 struct Terminal {
@@ -132,6 +132,78 @@ pub fn shows_a_core(go: &Toolchain) -> Result<(), Failed> {
     terminal.keys(&["Enter"])?;
     terminal.shows(&["1 of 1"])?;
     terminal.keys(&["Escape"])?;
+    terminal.keys(&["q"])?;
+    terminal.shows(&["left with 0"])?;
+    Ok(())
+}
+
+/// A recording plays to its end; any of its samples looks as it does alone.
+pub fn replays_a_recording(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &["-nospin"])?;
+    let folder = tempfile::tempdir()?;
+    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (recording, saved) = (file("recording"), file("saved"));
+    let pid = zoo.pid().to_string();
+    let record = [
+        "record",
+        &pid,
+        "-o",
+        &recording,
+        "--interval",
+        "20ms",
+        "--duration",
+        "300ms",
+    ];
+    assert!(goinspect(&record).status.success());
+    zoo.quit()?;
+    let first = format!("{recording}@1");
+    assert!(
+        goinspect(&["snapshot", &first, "-o", &saved])
+            .status
+            .success()
+    );
+    let attach = |name: &str, target: &str| {
+        let command = format!("{GOINSPECT} attach {target}; echo left with $?; read line");
+        Terminal::open(name, &command)
+    };
+
+    let alone = attach("saved", &saved)?;
+    let alone = alone.shows(&["a saved snapshot holds one state only", "main.waitNilSend"])?;
+    let terminal = attach("replay", &recording)?;
+    // It plays to the end, and begins anew.
+    terminal.shows(&["PAUSED", "sample ", "(d)"])?;
+    terminal.keys(&["("])?;
+    let screen = terminal.shows(&["sample 1 of ", "main.waitNilSend"])?;
+    let rows = |screen: &str| -> Vec<String> {
+        screen.lines().skip(2).take(15).map(str::to_owned).collect()
+    };
+    assert_eq!(rows(&screen), rows(&alone));
+    terminal.keys(&["]"])?;
+    terminal.shows(&["sample 2 of ", "+0 new", "-0 gone"])?;
+    terminal.keys(&[")"])?;
+    terminal.shows(&["(d)"])?;
+    terminal.keys(&["d"])?;
+    terminal.shows(&["the recording ended: its time was over"])?;
+    terminal.keys(&["Escape"])?;
+    terminal.keys(&["q"])?;
+    terminal.shows(&["left with 0"])?;
+
+    // What is damaged is told, and does not hide the rest.
+    let mut bytes = std::fs::read(&recording)?;
+    let at = bytes.len() - 300;
+    bytes[at] ^= 0xff;
+    let damaged = file("damaged");
+    std::fs::write(&damaged, bytes)?;
+    let terminal = attach("damaged", &damaged)?;
+    terminal.shows(&["error: sample ", "is damaged", "main.waitNilSend"])?;
+    terminal.keys(&["("])?;
+    terminal.shows(&["sample 1 of ", "main.waitNilSend"])?;
+    terminal.keys(&["q"])?;
+    terminal.shows(&["left with 0"])?;
+
+    // One that is named is stood at.
+    let terminal = attach("sample", &format!("{recording}@2"))?;
+    terminal.shows(&["sample 2 of ", "PAUSED"])?;
     terminal.keys(&["q"])?;
     terminal.shows(&["left with 0"])?;
     Ok(())

@@ -5,7 +5,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::Bar;
+use super::{Bar, time};
 use crate::state::Model;
 use crate::text::{age, clean, span, thousands};
 use crate::watch::Mark;
@@ -45,8 +45,14 @@ fn program(model: &Model) -> Bar<'_> {
             [Span::raw(clean(&snapshot.build.go_version).into_owned())],
         );
         bar.left(6, [Span::raw(snapshot.target.arch)]);
+        let place = model.timeline.place();
+        if let Some(place) = place {
+            let text = time::place(place, snapshot.captured_at);
+            bar.right(1, [Span::styled(text, theme.notice())]);
+        }
         let since = age(model.now.saturating_sub(model.watch.received));
         let stop = match snapshot.capture.pause {
+            Some(pause) if place.is_some() => format!("stopped {}", span(pause)),
             Some(pause) => format!("stopped {}, {since} ago", span(pause)),
             None => format!("sample {since} ago"),
         };
