@@ -25,7 +25,10 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
     // What is wrong with the target is said before the terminal is taken over.
     let mut session = Session::open(pid, options(common, wanted(common)))?;
     let first = session.sample()?;
-    let (screen, events, asked) = Screen::new(&first, command.interval, common)?;
+    let (mut screen, events, asked) = Screen::new(&first, command.interval, common)?;
+    screen.options.max_overhead = command.max_overhead;
+    let max_overhead = command.max_overhead;
+    let pause = first.capture.pause.unwrap_or_default();
     let interval = command.interval;
     let sampler = thread::Builder::new()
         .name("goinspect-sampler".to_owned())
@@ -36,6 +39,8 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
                     events,
                     asked,
                     interval,
+                    max_overhead,
+                    pause,
                     paused: false,
                 }
                 .run();
@@ -72,6 +77,8 @@ pub fn show(given: &Given, common: &Common) -> Result<(), Failure> {
 fn wanted(common: &Common) -> Wanted {
     Wanted {
         dead: common.all,
+        objects: true,
+        ms: true,
         ..Wanted::default()
     }
 }
@@ -98,6 +105,7 @@ impl Screen {
             color: common.color.enabled(),
             filter: filter.map(|f| f.text.clone()).unwrap_or_default(),
             interval,
+            max_overhead: None,
         };
         let feed = Feed {
             events: shown,
@@ -151,6 +159,9 @@ struct Sampling {
     events: Sender<FeedEvent>,
     asked: Receiver<Request>,
     interval: Duration,
+    max_overhead: Option<f64>,
+    /// How long the last stop was.
+    pause: Duration,
     paused: bool,
 }
 
@@ -164,7 +175,12 @@ impl Sampling {
             let wait = if self.paused {
                 Self::LOOK_WHILE_PAUSED
             } else {
-                (last + self.interval).saturating_duration_since(Instant::now())
+                let share = self.max_overhead.unwrap_or(1.0);
+                let interval = tui::interval_within(self.interval, self.pause, share);
+                let due = last.checked_add(interval);
+                due.map_or(Self::LOOK_WHILE_PAUSED, |due| {
+                    due.saturating_duration_since(Instant::now())
+                })
             };
             let request = self.asked.recv_timeout(wait);
             let due = match request {
@@ -206,10 +222,11 @@ impl Sampling {
     /// `false` if no more samples can be taken, or nobody wants them.
     fn sample(&mut self) -> bool {
         match self.session.sample() {
-            Ok(snapshot) => self
-                .events
-                .send(FeedEvent::Snapshot(Arc::new(snapshot)))
-                .is_ok(),
+            Ok(snapshot) => {
+                self.pause = snapshot.capture.pause.unwrap_or_default();
+                let snapshot = FeedEvent::Snapshot(Arc::new(snapshot));
+                self.events.send(snapshot).is_ok()
+            }
             Err(error) if error.kind == ErrorKind::Gone => {
                 let _ = self.events.send(FeedEvent::Ended {
                     message: error.message,

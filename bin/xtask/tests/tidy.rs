@@ -40,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "report",
         ],
     ),
-    ("tui", &["model", "ratatui", "crossterm"]),
+    ("tui", &["model", "analysis", "ratatui", "crossterm"]),
     (
         "goinspect",
         &["model", "analysis", "report", "sampler", "tui"],

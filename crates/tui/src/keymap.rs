@@ -1,5 +1,7 @@
 //! The one table of keys: what they do, and what the help says of them.
 
+use crate::state::View;
+
 /// A key as the table names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Key {
@@ -16,6 +18,7 @@ pub(crate) enum Key {
     Enter,
     Esc,
     Tab,
+    BackTab,
     Backspace,
     Delete,
 }
@@ -29,7 +32,20 @@ pub(crate) enum Action {
     PageDown,
     Top,
     Bottom,
-    Focus,
+    Open,
+    Back,
+    Unfold,
+    Shut,
+    View(View),
+    NextView,
+    PreviousView,
+    GroupBy,
+    Mark,
+    Unmark,
+    Only,
+    Fold,
+    Copy,
+    Edit,
     Filter,
     System,
     NextSort,
@@ -102,11 +118,96 @@ pub(crate) const KEYMAP: &[(&str, &[Binding])] = &[
                 "to the last",
                 "",
             ),
+            bind(&[Key::Enter], Action::Open, "open; follow a link", "open"),
             bind(
-                &[Key::Tab, Key::Enter],
-                Action::Focus,
-                "to the stack and back",
-                "stack",
+                &[Key::Backspace],
+                Action::Back,
+                "back from where a link led",
+                "back",
+            ),
+            bind(
+                &[Key::Right, Key::Char('l')],
+                Action::Unfold,
+                "unfold; to the details",
+                "",
+            ),
+            bind(
+                &[Key::Left, Key::Char('h')],
+                Action::Shut,
+                "fold; to the list",
+                "",
+            ),
+        ],
+    ),
+    (
+        "Views",
+        &[
+            bind(&[Key::Tab], Action::NextView, "the next view", "view"),
+            bind(&[Key::BackTab], Action::PreviousView, "the view before", ""),
+            bind(
+                &[Key::Char('1')],
+                Action::View(View::Goroutines),
+                "goroutines",
+                "",
+            ),
+            bind(
+                &[Key::Char('2')],
+                Action::View(View::Groups),
+                "groups of goroutines",
+                "",
+            ),
+            bind(
+                &[Key::Char('3')],
+                Action::View(View::Tree),
+                "who started whom",
+                "",
+            ),
+            bind(
+                &[Key::Char('4')],
+                Action::View(View::Objects),
+                "channels and locks",
+                "",
+            ),
+            bind(
+                &[Key::Char('5')],
+                Action::View(View::Findings),
+                "what is stuck",
+                "",
+            ),
+            bind(
+                &[Key::Char('6')],
+                Action::View(View::Threads),
+                "the runtime's threads",
+                "",
+            ),
+            bind(
+                &[Key::Char('7')],
+                Action::View(View::Overview),
+                "the numbers",
+                "",
+            ),
+        ],
+    ),
+    (
+        "Compare",
+        &[
+            bind(
+                &[Key::Char('m')],
+                Action::Mark,
+                "mark: compare with now",
+                "mark",
+            ),
+            bind(
+                &[Key::Char('M')],
+                Action::Unmark,
+                "compare with the last",
+                "",
+            ),
+            bind(
+                &[Key::Char('c')],
+                Action::Only,
+                "only new, gone, …, all",
+                "only",
             ),
         ],
     ),
@@ -119,6 +220,12 @@ pub(crate) const KEYMAP: &[(&str, &[Binding])] = &[
                 Action::System,
                 "system goroutines too",
                 "system",
+            ),
+            bind(
+                &[Key::Char('b')],
+                Action::GroupBy,
+                "group by something else",
+                "by",
             ),
             bind(
                 &[Key::Char('o')],
@@ -158,6 +265,14 @@ pub(crate) const KEYMAP: &[(&str, &[Binding])] = &[
         "Other",
         &[
             bind(
+                &[Key::Char('z')],
+                Action::Fold,
+                "the runtime's calls, too",
+                "",
+            ),
+            bind(&[Key::Char('y')], Action::Copy, "copy the details", ""),
+            bind(&[Key::Char('e')], Action::Edit, "open in $EDITOR", ""),
+            bind(
                 &[Key::Char('d')],
                 Action::Diagnostics,
                 "about this sample",
@@ -192,6 +307,7 @@ impl Key {
             Key::Down => "↓".into(),
             Key::Left => "←".into(),
             Key::Right => "→".into(),
+            Key::BackTab => "Shift-Tab".into(),
             Key::PageUp => "PgUp".into(),
             Key::PageDown => "PgDn".into(),
             key => format!("{key:?}"),

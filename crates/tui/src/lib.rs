@@ -7,16 +7,24 @@
 //! Everything on the screen that comes from the target passes through `text::clean` first: a
 //! program must not be able to send escape sequences to the terminal of whoever looks at it.
 
+mod analyst;
+mod cursor;
 mod feed;
 mod input;
 mod keymap;
 mod layout;
 mod list;
+mod navigate;
+mod outline;
+mod pace;
 mod run;
+mod series;
+mod source;
 mod state;
 mod terminal;
 mod text;
 mod theme;
+mod trends;
 mod update;
 mod view;
 mod watch;
@@ -27,4 +35,5 @@ mod testing;
 mod tests;
 
 pub use feed::{Feed, FeedEvent, Request};
+pub use pace::interval_within;
 pub use run::{Exit, UiError, UiOptions, run};

@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 
+use crate::analyst::Analyst;
 use crate::feed::{Feed, FeedEvent, Request};
-use crate::state::Model;
+use crate::source;
+use crate::state::{Model, Wish};
 use crate::terminal::{self, Keyboard};
 use crate::update::{Effect, Msg, update};
 use crate::view::view;
@@ -25,6 +28,9 @@ pub struct UiOptions {
     pub filter: String,
     /// The interval that the sampler starts with.
     pub interval: Duration,
+    /// The share of the program's time that stops may take at most (0.01 is a percent), if the sampler
+    /// keeps to one: see [`crate::interval_within`].
+    pub max_overhead: Option<f64>,
 }
 
 /// Why the screen was left.
@@ -86,6 +92,16 @@ pub fn run(feed: Feed, options: UiOptions) -> Result<Exit, UiError> {
 pub(crate) trait Events {
     /// The next one, if it comes within `timeout`.
     fn next(&mut self, timeout: Duration) -> io::Result<Option<Msg>>;
+
+    /// Puts a text on the clipboard.
+    fn copy(&mut self, _text: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Lets the user edit a file, and comes back when that is done. Says what went wrong.
+    fn edit(&mut self, _file: &Path, _line: u32) -> io::Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// How long a new sample may wait for being shown. Keys never wait.
@@ -108,6 +124,7 @@ where
     let mut model = Model::new(options);
     let size = terminal.size().map_err(failed)?;
     update(&mut model, Msg::Resize(size.width, size.height));
+    let analyst = Analyst::start().map_err(UiError::Terminal)?;
     let mut connected = true;
     let mut drawn: Option<Duration> = None;
     loop {
@@ -129,6 +146,7 @@ where
                 }
             }
         }
+        messages.extend(analyst.findings.try_iter().map(Msg::Found));
         let patience = if messages.is_empty() {
             PATIENCE
         } else {
@@ -153,6 +171,24 @@ where
                 }
                 None => {}
             }
+        }
+        for wish in std::mem::take(&mut model.wishes) {
+            match wish {
+                Wish::Analyse(snapshot) => analyst.look_at(snapshot),
+                Wish::Read(path) => {
+                    let lines = source::read(&path);
+                    update(&mut model, Msg::Source(path, lines));
+                }
+                Wish::Copy(text) => events.copy(&text).map_err(UiError::Terminal)?,
+                Wish::Edit(path, line) => {
+                    let trouble = events.edit(&path, line).map_err(UiError::Terminal)?;
+                    terminal.clear().map_err(failed)?;
+                    if let Some(trouble) = trouble {
+                        update(&mut model, Msg::Said(trouble));
+                    }
+                }
+            }
+            drawn = None;
         }
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use model::{
-    Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Pid,
-    Site, Snapshot, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, Tid, Traceback, Trust,
-    Unreadable,
+    Addr, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, Goid, Goroutine, HeldBy,
+    Holder, LayoutSource, M, MRef, Object, ObjectState, Pid, Queue, Site, Snapshot, StackEnd,
+    Status, SymbolSource, TargetInfo, TargetKind, Tid, Traceback, Trust, Unreadable, WaitKind,
+    WaitState, WaitingOn,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -16,7 +17,7 @@ use ratatui::backend::TestBackend;
 use crate::feed::FeedEvent;
 use crate::keymap::Key;
 use crate::run::UiOptions;
-use crate::state::Model;
+use crate::state::{Model, Wish};
 use crate::update::{Effect, Msg, update};
 use crate::view::view;
 
@@ -323,10 +324,137 @@ pub(crate) fn story() -> Vec<Snapshot> {
     vec![snapshot(0, first), snapshot(1, second), third]
 }
 
+/// A channel that nobody serves and two locks taken in both orders, in two samples: with objects, threads and
+/// a goroutine whose parent has ended.
+pub(crate) fn tangle() -> Vec<Snapshot> {
+    (0..2).map(tangled).collect()
+}
+
+fn tangled(second: u64) -> Snapshot {
+    let on = |kind, op: &'static str, at, name: &str| WaitingOn {
+        kind,
+        op: Some(op.into()),
+        addr: Some(Addr(at)),
+        name: Some(name.into()),
+        state: WaitState::Nothing,
+    };
+    let (stock, queue) = (0xc000_0100_00, 0xc000_0200_00);
+    let locker = |goid: u64, wants: &str, at: u64| {
+        let mut one = g(
+            goid,
+            "sync.Mutex.Lock",
+            &[
+                "/usr/local/go/src/runtime/sema.go:192 runtime.semacquire1",
+                "/usr/local/go/src/sync/mutex.go:46 sync.(*Mutex).Lock",
+                "/home/build/shop/stock.go:71 main.transfer",
+            ],
+        )
+        .by(1, "/home/build/shop/main.go:38 main.main")
+        .waits(90);
+        one.0.waiting_on = Some(Box::new([on(WaitKind::Mutex, "lock", at, wants)]));
+        one
+    };
+    let sender = |goid: u64| {
+        let mut one = g(
+            goid,
+            "chan send",
+            &[
+                "/usr/local/go/src/runtime/chan.go:160 runtime.chansend",
+                "/home/build/shop/mail.go:12 main.deliver",
+            ],
+        )
+        .by(9, "/home/build/shop/mail.go:9 main.order")
+        .label("tenant", "acme");
+        one.0.waiting_on = Some(Box::new([on(WaitKind::Chan, "send", queue, "main.queue")]));
+        one
+    };
+    let mut all = vec![
+        g(1, "running", &["/home/build/shop/main.go:58 main.main"]).thread(48_211),
+        locker(20, "main.stock", stock),
+        locker(21, "main.audit", stock + 8),
+    ];
+    if second == 0 {
+        all.push(
+            g(9, "runnable", &["/home/build/shop/mail.go:9 main.order"])
+                .by(1, "/home/build/shop/main.go:40 main.main"),
+        );
+    }
+    all.extend((30..33 + 4 * second).map(sender));
+    let mut snapshot = snapshot(second, all);
+    let mutex = |name: &str, at, waits, has| Object {
+        kind: WaitKind::Mutex,
+        addr: Addr(at),
+        name: Some(name.into()),
+        variable: None,
+        state: ObjectState::Mutex {
+            locked: true,
+            starving: false,
+            waiters: 1,
+        },
+        queues: vec![Queue {
+            op: "lock".into(),
+            goids: vec![Goid(waits)],
+        }],
+        holders: vec![Holder {
+            goid: Goid(has),
+            frame: Some(2),
+            by: HeldBy::Code,
+        }],
+        more_holders: 0,
+    };
+    let channel = Object {
+        kind: WaitKind::Chan,
+        addr: Addr(queue),
+        name: Some("main.queue".into()),
+        variable: None,
+        state: ObjectState::Chan(ChanState {
+            len: 0,
+            cap: 0,
+            closed: false,
+            elem_type: Some("string".into()),
+            timer: None,
+        }),
+        queues: vec![Queue {
+            op: "send".into(),
+            goids: (30..33 + 4 * second).map(Goid).collect(),
+        }],
+        holders: Vec::new(),
+        more_holders: 0,
+    };
+    snapshot.objects = Some(vec![
+        mutex("main.stock", stock, 20, 21),
+        mutex("main.audit", stock + 8, 21, 20),
+        channel,
+    ]);
+    let m = |id: i64, thread: i32, curg| M {
+        m: MRef {
+            id,
+            at: Addr(0xc000_0400_00),
+        },
+        thread: Some(Tid(thread)),
+        curg,
+        g0: Arc::new(
+            g(
+                0,
+                "idle",
+                &[
+                    "/usr/local/go/src/runtime/sys_linux_amd64.s:558 runtime.futex",
+                    "/usr/local/go/src/runtime/proc.go:3300 runtime.findRunnable",
+                ],
+            )
+            .0,
+        ),
+    };
+    snapshot.ms = vec![m(1, 48_214, None), m(0, 48_211, Some(Goid(1)))];
+    snapshot
+}
+
 /// The story's screen, with or without someone at the keys.
 pub(crate) struct Screen {
     pub model: Model,
     terminal: Terminal<TestBackend>,
+    pub copied: Option<String>,
+    pub edited: Option<(PathBuf, u32)>,
 }
 
 pub(crate) fn options() -> UiOptions {
@@ -335,6 +463,7 @@ pub(crate) fn options() -> UiOptions {
         color: false,
         filter: String::new(),
         interval: Duration::from_secs(1),
+        max_overhead: None,
     }
 }
 
@@ -343,7 +472,12 @@ impl Screen {
         let mut model = Model::new(options());
         update(&mut model, Msg::Resize(width, height));
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        Screen { model, terminal }
+        Screen {
+            model,
+            terminal,
+            copied: None,
+            edited: None,
+        }
     }
 
     /// With all of the story told.
@@ -367,10 +501,30 @@ impl Screen {
 
     pub fn feed(&mut self, event: FeedEvent) {
         update(&mut self.model, Msg::Feed(event));
+        self.grant();
+    }
+
+    /// Does what the loop would do with wishes, at once.
+    fn grant(&mut self) {
+        for wish in std::mem::take(&mut self.model.wishes) {
+            match wish {
+                Wish::Analyse(snapshot) => {
+                    let found = analysis::findings(&snapshot);
+                    update(&mut self.model, Msg::Found(found));
+                }
+                Wish::Read(path) => {
+                    update(&mut self.model, Msg::Source(path, None));
+                }
+                Wish::Copy(text) => self.copied = Some(text),
+                Wish::Edit(path, line) => self.edited = Some((path, line)),
+            }
+        }
     }
 
     pub fn key(&mut self, key: Key) -> Option<Effect> {
-        update(&mut self.model, Msg::Key(key))
+        let effect = update(&mut self.model, Msg::Key(key));
+        self.grant();
+        effect
     }
 
     /// Types characters.

@@ -64,7 +64,7 @@ impl Theme {
         match mark {
             Mark::Same => self.plain(),
             Mark::New => self.colored(Color::Green),
-            Mark::Changed => self.colored(Color::Yellow),
+            Mark::Changed | Mark::Moved => self.colored(Color::Yellow),
             Mark::Gone => self.dim(),
         }
     }

@@ -1,17 +1,22 @@
 //! What happens when something happens.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use analysis::Finding;
 use ratatui::layout::{Position, Rect};
 
+use crate::cursor::{Cause, Cursor};
 use crate::feed::{FeedEvent, Request};
 use crate::input::Input;
 use crate::keymap::{Action, Key, action};
 use crate::layout::{Areas, areas};
-use crate::list::{Cause, SortKey};
+use crate::list::{Only, SortKey};
+use crate::navigate;
 use crate::run::Exit;
-use crate::state::{FilterLine, Focus, Model, Overlay};
-use crate::view::{overlay, stack};
+use crate::state::{FilterLine, Focus, Model, Overlay, View, Wish};
+use crate::view::{detail, overlay, tabs};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -23,6 +28,12 @@ pub(crate) enum Msg {
     /// The screen's columns and lines.
     Resize(u16, u16),
     Feed(FeedEvent),
+    /// What is stuck in the last sample that there was time to look through.
+    Found(Vec<Finding>),
+    /// A source file's lines, if it could be read.
+    Source(PathBuf, Option<Arc<[String]>>),
+    /// Something to be said in the line of keys.
+    Said(String),
     /// The time since the screen began.
     Tick(Duration),
 }
@@ -45,11 +56,13 @@ pub(crate) enum Effect {
 const INTERVALS: [u64; 10] = [
     100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000,
 ];
+/// How many source files are kept.
+const MAX_SOURCES: usize = 50;
 /// How many lines one notch of the wheel is.
 const NOTCH: usize = 3;
 
 pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
-    let selected = model.list.selected;
+    let subject = model.subject();
     let effect = match msg {
         Msg::Tick(now) => {
             model.now = now;
@@ -63,6 +76,25 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
             }
             None
         }
+        Msg::Found(findings) => {
+            model.finding_list = findings;
+            model.analysed = true;
+            if model.view == View::Findings {
+                model.rebuild(Cause::Sample);
+            }
+            None
+        }
+        Msg::Source(path, lines) => {
+            if model.sources.len() >= MAX_SOURCES {
+                model.sources.clear();
+            }
+            model.sources.insert(path, lines);
+            None
+        }
+        Msg::Said(text) => {
+            model.said = Some(text);
+            None
+        }
         Msg::Mouse(mouse, column, line) => {
             on_mouse(model, mouse, Position::new(column, line));
             None
@@ -73,8 +105,9 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
         }
         Msg::Feed(event) => on_feed(model, event),
     };
-    if model.list.selected != selected {
-        model.stack_scroll = 0;
+    if model.subject() != subject {
+        model.detail = Cursor::default();
+        model.source_of = None;
     }
     settle(model);
     effect
@@ -83,11 +116,14 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
 /// Keeps what is scrolled within its bounds, whatever changed.
 fn settle(model: &mut Model) {
     let areas = screen_areas(model);
-    model.list.scroll_to_selection(areas.rows());
-    let lines = stack::document(model, areas.stack.width.into()).len();
-    model.stack_scroll = model
-        .stack_scroll
-        .min(lines.saturating_sub(areas.stack.height.into()));
+    let len = model.len();
+    match model.outline_mut() {
+        Some(outline) => outline.at.scroll(len, areas.rows()),
+        None => model.list.at.scroll(model.list.len(), areas.rows()),
+    }
+    let lines = detail::document(model, areas.detail.width.into()).len();
+    model.detail.line = model.detail.line.min(lines.saturating_sub(1));
+    model.detail.scroll(lines, areas.detail.height.into());
     if let Some(which) = model.overlay {
         let last = overlay::last_scroll(model, which);
         model.overlay_scroll = model.overlay_scroll.min(last);
@@ -103,8 +139,12 @@ fn on_feed(model: &mut Model, event: FeedEvent) -> Option<Effect> {
     match event {
         FeedEvent::Snapshot(snapshot) => {
             let looked_at = model.selected_goid();
+            let before = model.watch.snapshot.clone();
+            model.wishes.push(Wish::Analyse(snapshot.clone()));
             model.watch.sample(snapshot, model.now, looked_at);
-            model.list.rebuild(&model.watch, Cause::Sample);
+            model.trends.sample(&model.watch);
+            model.series.sample(&model.watch, before.as_deref());
+            model.rebuild(Cause::Sample);
         }
         FeedEvent::Failed { message, hint } => model.watch.trouble = Some((message, hint)),
         // The first reason is the one that counts.
@@ -124,7 +164,8 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         on_filter_key(model, key);
         return None;
     }
-    let action = action(key)?;
+    model.said = None;
+    let action = action(key).filter(|action| model.can(*action))?;
     match action {
         Action::Up
         | Action::Down
@@ -134,12 +175,35 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         | Action::Bottom => {
             scroll(model, action);
         }
-        Action::Focus => {
-            model.focus = match model.focus {
-                Focus::List => Focus::Stack,
-                Focus::Stack => Focus::List,
-            };
+        Action::Open => navigate::open(model),
+        Action::Back => {
+            model.way.pop();
         }
+        Action::Unfold => navigate::unfold(model),
+        Action::Shut => navigate::shut(model),
+        Action::View(view) => navigate::go_to(model, view),
+        Action::NextView => navigate::go_to(model, model.view.step(1)),
+        Action::PreviousView => navigate::go_to(model, model.view.step(View::ALL.len() - 1)),
+        Action::GroupBy => {
+            model.by = model.by.next();
+            model.rebuild(Cause::Asked);
+            model.said = Some(format!("grouped by {}", model.by.word()));
+        }
+        Action::Mark => {
+            model.watch.set_mark(model.now);
+            model.rebuild(Cause::Sample);
+        }
+        Action::Unmark => {
+            model.watch.clear_mark();
+            model.rebuild(Cause::Sample);
+        }
+        Action::Only => {
+            model.list.only = model.list.only.next();
+            model.rebuild(Cause::Asked);
+        }
+        Action::Fold => model.fold = !model.fold,
+        Action::Copy => navigate::copy(model),
+        Action::Edit => navigate::edit(model),
         Action::Filter => {
             model.overlay = None;
             let before = model.list.filter_text.clone();
@@ -152,13 +216,13 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         }
         Action::System => {
             model.list.show_system = !model.list.show_system;
-            model.list.rebuild(&model.watch, Cause::Asked);
+            model.rebuild(Cause::Asked);
         }
         Action::NextSort => sort_by(model, model.list.sort.step(1)),
         Action::PreviousSort => sort_by(model, model.list.sort.step(SortKey::ALL.len() - 1)),
         Action::Reverse => {
             model.list.reverse = !model.list.reverse;
-            model.list.rebuild(&model.watch, Cause::Asked);
+            model.rebuild(Cause::Asked);
         }
         Action::Pause | Action::Step | Action::Longer | Action::Shorter => {
             return on_time(model, action);
@@ -200,7 +264,7 @@ fn sort_by(model: &mut Model, key: SortKey) {
     model.list.sort = key;
     // Of times the longest is asked for, of all else the first.
     model.list.reverse = key == SortKey::Since;
-    model.list.rebuild(&model.watch, Cause::Asked);
+    model.rebuild(Cause::Asked);
 }
 
 fn toggle(model: &mut Model, overlay: Overlay) {
@@ -213,8 +277,14 @@ fn close(model: &mut Model) {
     if model.overlay.take().is_some() {
         return;
     }
-    if model.focus == Focus::Stack {
+    if model.focus == Focus::Detail {
         model.focus = Focus::List;
+        model.way.clear();
+        return;
+    }
+    if model.list.only != Only::All {
+        model.list.only = Only::All;
+        model.rebuild(Cause::Asked);
         return;
     }
     model.try_filter("");
@@ -264,18 +334,14 @@ fn scroll(model: &mut Model, action: Action) {
             page,
             overlay::last_scroll(model, which),
         );
-    } else if model.focus == Focus::Stack {
+    } else if model.focus == Focus::Detail {
         // `settle` knows where the end is.
-        model.stack_scroll = moved(
-            model.stack_scroll,
-            action,
-            areas.stack.height.into(),
-            usize::MAX,
-        );
+        let page = areas.detail.height.into();
+        model.detail.line = moved(model.detail.line, action, page, usize::MAX - 1);
     } else {
-        let last = model.list.len().saturating_sub(1);
-        let line = moved(model.list.cursor, action, areas.rows(), last);
-        model.list.select(&model.watch, line);
+        let last = model.len().saturating_sub(1);
+        let line = moved(model.cursor().line, action, areas.rows(), last);
+        navigate::select(model, line);
     }
 }
 
@@ -302,26 +368,44 @@ fn on_mouse(model: &mut Model, mouse: Mouse, at: Position) {
             Mouse::WheelDown => model.overlay_scroll += NOTCH,
             Mouse::Click => model.overlay = None,
         }
+    } else if areas.tabs.contains(at) {
+        let column = usize::from(at.x - areas.tabs.x);
+        if let (Mouse::Click, Some(view)) =
+            (mouse, tabs::at(model, areas.tabs.width.into(), column))
+        {
+            navigate::go_to(model, view);
+        }
     } else if areas.table.contains(at) {
+        let (line, first) = (model.cursor().line, model.cursor().offset);
         match mouse {
-            Mouse::WheelUp => model
-                .list
-                .select(&model.watch, model.list.cursor.saturating_sub(NOTCH)),
-            Mouse::WheelDown => model.list.select(&model.watch, model.list.cursor + NOTCH),
+            Mouse::WheelUp => navigate::select(model, line.saturating_sub(NOTCH)),
+            Mouse::WheelDown => navigate::select(model, line + NOTCH),
             Mouse::Click => {
                 model.focus = Focus::List;
-                let line = model.list.offset + usize::from(at.y - areas.table.y).saturating_sub(1);
+                let clicked = first + usize::from(at.y - areas.table.y).saturating_sub(1);
                 // Neither the names of the columns nor the emptiness below the rows.
-                if at.y > areas.table.y && line < model.list.len() {
-                    model.list.select(&model.watch, line);
+                if at.y > areas.table.y && clicked < model.len() {
+                    // A click on what is selected opens it.
+                    match clicked == line && model.outline().is_some() {
+                        true => navigate::toggle(model),
+                        false => navigate::select(model, clicked),
+                    }
                 }
             }
         }
-    } else if areas.stack.contains(at) || areas.title.contains(at) {
+    } else if areas.detail.contains(at) || areas.title.contains(at) {
+        let line = model.detail.offset + usize::from(at.y.saturating_sub(areas.detail.y));
         match mouse {
-            Mouse::WheelUp => model.stack_scroll = model.stack_scroll.saturating_sub(NOTCH),
-            Mouse::WheelDown => model.stack_scroll += NOTCH,
-            Mouse::Click => model.focus = Focus::Stack,
+            Mouse::WheelUp => model.detail.line = model.detail.line.saturating_sub(NOTCH),
+            Mouse::WheelDown => model.detail.line += NOTCH,
+            Mouse::Click if areas.title.contains(at) => model.focus = Focus::Detail,
+            Mouse::Click if model.focus == Focus::Detail && model.detail.line == line => {
+                navigate::open(model);
+            }
+            Mouse::Click => {
+                model.focus = Focus::Detail;
+                model.detail.line = line;
+            }
         }
     }
 }

@@ -52,7 +52,7 @@ fn the_longest_waiting_first() {
 fn the_stack_has_the_focus() {
     let mut screen = Screen::story(80, 24);
     screen.keys("jjjj");
-    screen.key(Key::Tab);
+    screen.key(Key::Enter);
     screen.keys("jj");
     picture!("stack_small", screen);
 }
@@ -77,6 +77,41 @@ fn no_match() {
     screen.keys("/bgsweep");
     screen.key(Key::Enter);
     picture!("no_match_small", screen);
+}
+
+#[test]
+fn the_views() {
+    for (size, (width, height)) in [("small", SMALL), ("large", LARGE)] {
+        let mut screen = Screen::new(width, height);
+        for snapshot in crate::testing::tangle() {
+            screen.sample(snapshot);
+        }
+        for (name, keys) in [
+            ("goroutines", "1jj"),
+            ("groups", "2l"),
+            ("groups_by_object", "2bbb"),
+            ("tree", "3jj"),
+            ("objects", "4l"),
+            ("findings", "5l"),
+            ("threads", "6j"),
+            ("overview", "7"),
+        ] {
+            screen.keys(keys);
+            insta::assert_snapshot!(format!("view_{name}_{size}"), screen.text());
+        }
+    }
+}
+
+#[test]
+fn against_a_mark() {
+    let mut screen = Screen::new(80, 24);
+    let mut story = story().into_iter();
+    screen.sample(story.next().unwrap());
+    screen.keys("m");
+    story.for_each(|snapshot| screen.sample(snapshot));
+    picture!("mark_small", screen);
+    screen.keys("c");
+    picture!("mark_only_new_small", screen);
 }
 
 #[test]
