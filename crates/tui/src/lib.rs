@@ -8,6 +8,7 @@
 //! program must not be able to send escape sequences to the terminal of whoever looks at it.
 
 mod analyst;
+mod complete;
 mod cursor;
 mod feed;
 mod input;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use analysis::Finding;
 use model::{Filter, FilterError, Goid, Snapshot};
 
+use crate::complete::{Completion, complete};
 use crate::cursor::{Cause, Cursor};
 use crate::input::Input;
 use crate::keymap::Action;
@@ -84,8 +85,45 @@ pub(crate) enum Overlay {
 pub(crate) struct FilterLine {
     pub input: Input,
     pub error: Option<FilterError>,
+    /// What can be written where the cursor stands.
+    pub completion: Completion,
+    /// The one of its words that Tab has put there last, and how long it is.
+    pub taken: Option<(usize, usize)>,
     /// What it was before, for Esc.
     pub before: String,
+}
+
+impl FilterLine {
+    pub fn new(text: String, before: String, watch: &Watch) -> FilterLine {
+        FilterLine {
+            completion: complete(&text, watch),
+            input: Input::new(text),
+            error: None,
+            taken: None,
+            before,
+        }
+    }
+
+    /// Takes the next word that is offered: first what they have in common.
+    pub fn take(&mut self, watch: &Watch) {
+        if self.taken.is_none()
+            && let Some(common) = self.completion.common()
+        {
+            let common = common.to_owned();
+            self.input.replace_before(self.completion.replaced, &common);
+            self.completion = complete(self.input.before_cursor(), watch);
+            return;
+        }
+        let (next, replaced) = match self.taken {
+            Some((at, len)) => (at + 1, len),
+            None => (0, self.completion.replaced),
+        };
+        let next = next % self.completion.words.len().max(1);
+        if let Some(word) = self.completion.words.get(next) {
+            self.input.replace_before(replaced, word);
+            self.taken = Some((next, word.len()));
+        }
+    }
 }
 
 pub(crate) struct Model {
@@ -171,12 +209,10 @@ impl Model {
             max_overhead: options.max_overhead,
         };
         if let Some(error) = model.try_filter(&options.filter) {
-            let input = Input::new(options.filter);
-            let before = String::new();
+            let line = FilterLine::new(options.filter, String::new(), &model.watch);
             model.filter_line = Some(FilterLine {
-                input,
                 error: Some(error),
-                before,
+                ..line
             });
         }
         model

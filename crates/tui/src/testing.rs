@@ -338,7 +338,7 @@ fn tangled(second: u64) -> Snapshot {
         name: Some(name.into()),
         state: WaitState::Nothing,
     };
-    let (stock, queue) = (0xc000_0100_00, 0xc000_0200_00);
+    let (stock, queue) = (0x00c0_0001_0000, 0x00c0_0002_0000);
     let locker = |goid: u64, wants: &str, at: u64| {
         let mut one = g(
             goid,
@@ -429,7 +429,7 @@ fn tangled(second: u64) -> Snapshot {
     let m = |id: i64, thread: i32, curg| M {
         m: MRef {
             id,
-            at: Addr(0xc000_0400_00),
+            at: Addr(0x00c0_0004_0000),
         },
         thread: Some(Tid(thread)),
         curg,

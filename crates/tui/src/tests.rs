@@ -6,3 +6,4 @@ mod running;
 mod screens;
 mod speed;
 mod streams;
+mod walks;

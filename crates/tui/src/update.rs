@@ -7,9 +7,9 @@ use std::time::Duration;
 use analysis::Finding;
 use ratatui::layout::{Position, Rect};
 
+use crate::complete::complete;
 use crate::cursor::{Cause, Cursor};
 use crate::feed::{FeedEvent, Request};
-use crate::input::Input;
 use crate::keymap::{Action, Key, action};
 use crate::layout::{Areas, areas};
 use crate::list::{Only, SortKey};
@@ -207,12 +207,7 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         Action::Filter => {
             model.overlay = None;
             let before = model.list.filter_text.clone();
-            let input = Input::new(before.clone());
-            model.filter_line = Some(FilterLine {
-                input,
-                error: None,
-                before,
-            });
+            model.filter_line = Some(FilterLine::new(before.clone(), before, &model.watch));
         }
         Action::System => {
             model.list.show_system = !model.list.show_system;
@@ -307,8 +302,14 @@ fn on_filter_key(model: &mut Model, key: Key) {
                 scroll(model, action);
             }
         }
+        Key::Tab => {
+            line.take(&model.watch);
+            apply_filter_line(model);
+        }
         key => {
             if line.input.key(key) {
+                line.taken = None;
+                line.completion = complete(line.input.before_cursor(), &model.watch);
                 apply_filter_line(model);
             }
         }

@@ -11,6 +11,8 @@ use crate::trends::Keys;
 
 /// How many goroutines are named in a row.
 const MAX_NAMED: usize = 200;
+/// How many objects of a finding.
+const MAX_OBJECTS: usize = 8;
 
 pub(super) fn title(model: &Model, head: Head) -> String {
     match head {
@@ -152,10 +154,16 @@ pub(super) fn finding(document: &mut Document<'_>, key: u64) {
     for detail in &finding.details {
         document.text(&format!("· {detail}"), theme.plain());
     }
-    for &(kind, at) in &finding.objects {
+    for &(kind, at) in finding.objects.iter().take(MAX_OBJECTS) {
         let name = object_of(model.snapshot().map(|s| &**s), kind, at);
         let name = name.map_or(format!("{} {at}", kind.as_str()), Object::title);
         document.linked(&name, theme.plain(), Some(Link::Object(kind, at)));
+    }
+    if let Some(more @ 1..) = finding.objects.len().checked_sub(MAX_OBJECTS) {
+        document.text(
+            &format!("  and {} more like that", thousands(more)),
+            theme.dim(),
+        );
     }
     for goid in finding.goids.iter().take(MAX_NAMED) {
         document.other("", *goid);
@@ -188,6 +196,9 @@ pub(super) fn thread<'a>(document: &mut Document<'a>, snapshot: &'a Snapshot, id
             theme.plain(),
         ),
     }
-    document.text("On its system stack:", theme.bold());
-    document.calls(&m.g0);
+    // Of a thread that runs Go code there is nothing there.
+    if m.curg.is_none() || !m.g0.frames.is_empty() {
+        document.text("On its system stack:", theme.bold());
+        document.calls(&m.g0);
+    }
 }
