@@ -1,7 +1,7 @@
 //! `goinspect attach`: the terminal UI, and the thread that takes its samples.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,7 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
     let (mut screen, events, asked) = Screen::new(&first, command.interval, common)?;
     screen.options.max_overhead = command.max_overhead;
     let max_overhead = command.max_overhead;
+    let at_work = screen.options.at_work.clone();
     let pause = first.capture.pause.unwrap_or_default();
     let interval = command.interval;
     let sampler = thread::Builder::new()
@@ -41,6 +42,7 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
                     interval,
                     max_overhead,
                     pause,
+                    at_work,
                     paused: false,
                 }
                 .run();
@@ -106,6 +108,7 @@ impl Screen {
             filter: filter.map(|f| f.text.clone()).unwrap_or_default(),
             interval,
             max_overhead: None,
+            at_work: Arc::default(),
         };
         let feed = Feed {
             events: shown,
@@ -162,6 +165,8 @@ struct Sampling {
     max_overhead: Option<f64>,
     /// How long the last stop was.
     pause: Duration,
+    /// Held during each sample.
+    at_work: Arc<Mutex<()>>,
     paused: bool,
 }
 
@@ -221,7 +226,10 @@ impl Sampling {
 
     /// `false` if no more samples can be taken, or nobody wants them.
     fn sample(&mut self) -> bool {
-        match self.session.sample() {
+        let at_work = self.at_work.lock();
+        let sample = self.session.sample();
+        drop(at_work);
+        match sample {
             Ok(snapshot) => {
                 self.pause = snapshot.capture.pause.unwrap_or_default();
                 let snapshot = FeedEvent::Snapshot(Arc::new(snapshot));

@@ -58,6 +58,7 @@ pub(crate) enum Action {
     Diagnostics,
     Help,
     Close,
+    Suspend,
     Quit,
     /// Whatever is open.
     QuitAtOnce,
@@ -280,6 +281,12 @@ pub(crate) const KEYMAP: &[(&str, &[Binding])] = &[
             ),
             bind(&[Key::Char('?')], Action::Help, "this help", "help"),
             bind(&[Key::Esc], Action::Close, "close, back, no filter", ""),
+            bind(
+                &[Key::Ctrl('z')],
+                Action::Suspend,
+                "suspend; fg resumes",
+                "",
+            ),
             bind(&[Key::Char('q')], Action::Quit, "quit", "quit"),
             bind(&[Key::Ctrl('c')], Action::QuitAtOnce, "quit at once", ""),
         ],

@@ -16,7 +16,7 @@ pub(crate) fn go_to(model: &mut Model, view: View) {
     model.focus = Focus::List;
     model.way.clear();
     model.overlay = None;
-    model.rebuild(Cause::Sample);
+    model.rebuild_outline(Cause::Sample);
 }
 
 /// Selects a line of the view.
@@ -60,7 +60,7 @@ fn set_open(model: &mut Model, open: bool) {
         && let Some(line) = outline.selected()
     {
         outline.set_open(line.id, open);
-        model.rebuild(Cause::Sample);
+        model.rebuild_outline(Cause::Sample);
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::mpsc::TryRecvError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
@@ -31,6 +32,9 @@ pub struct UiOptions {
     /// The share of the program's time that stops may take at most (0.01 is a percent), if the sampler
     /// keeps to one: see [`crate::interval_within`].
     pub max_overhead: Option<f64>,
+    /// Held by whoever takes samples while the program stands still: goinspect does not let itself be stopped
+    /// (Ctrl-Z) in the middle of that.
+    pub at_work: Arc<Mutex<()>>,
 }
 
 /// Why the screen was left.
@@ -98,6 +102,11 @@ pub(crate) trait Events {
         Ok(())
     }
 
+    /// Stops the process; comes back when it is resumed.
+    fn suspend(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Lets the user edit a file, and comes back when that is done. Says what went wrong.
     fn edit(&mut self, _file: &Path, _line: u32) -> io::Result<Option<String>> {
         Ok(None)
@@ -121,6 +130,7 @@ where
 {
     let failed = |error: B::Error| UiError::Terminal(io::Error::other(error));
     let start = Instant::now();
+    let at_work = options.at_work.clone();
     let mut model = Model::new(options);
     let size = terminal.size().map_err(failed)?;
     update(&mut model, Msg::Resize(size.width, size.height));
@@ -180,6 +190,16 @@ where
                     update(&mut model, Msg::Source(path, lines));
                 }
                 Wish::Copy(text) => events.copy(&text).map_err(UiError::Terminal)?,
+                Wish::Suspend => {
+                    // Whoever panicked with it has let the program go.
+                    let still = at_work.lock().unwrap_or_else(PoisonError::into_inner);
+                    events.suspend().map_err(UiError::Terminal)?;
+                    drop(still);
+                    terminal.clear().map_err(failed)?;
+                    // It may have another size now.
+                    let size = terminal.size().map_err(failed)?;
+                    update(&mut model, Msg::Resize(size.width, size.height));
+                }
                 Wish::Edit(path, line) => {
                     let trouble = events.edit(&path, line).map_err(UiError::Terminal)?;
                     terminal.clear().map_err(failed)?;

@@ -65,6 +65,8 @@ pub(crate) enum Wish {
     Copy(String),
     /// To open a file at a line in the user's editor.
     Edit(PathBuf, u32),
+    /// To stop goinspect until the shell resumes it.
+    Suspend,
 }
 
 /// Which pane the moving keys move in.
@@ -233,6 +235,11 @@ impl Model {
     /// Puts together anew what the view shows. The others are when they are gone to.
     pub fn rebuild(&mut self, cause: Cause) {
         self.list.rebuild(&self.watch, cause);
+        self.rebuild_outline(cause);
+    }
+
+    /// The same where the list is as it was.
+    pub fn rebuild_outline(&mut self, cause: Cause) {
         let lines = match self.view {
             View::Goroutines | View::Overview => return,
             View::Groups => groups::build(self),

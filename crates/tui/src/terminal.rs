@@ -19,6 +19,7 @@ use crossterm::terminal::{
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use signal_hook::low_level::raise;
 
 use crate::keymap::Key;
 use crate::run::Events;
@@ -115,6 +116,13 @@ impl Events for Keyboard {
 
     fn copy(&mut self, text: &str) -> io::Result<()> {
         execute!(stdout(), CopyToClipboard::to_clipboard_from(text))
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        // The terminal's own signal is blocked, lest it comes in the middle of a stop.
+        raise(signal_hook::consts::signal::SIGSTOP)?;
+        take()
     }
 
     fn edit(&mut self, file: &Path, line: u32) -> io::Result<Option<String>> {

@@ -464,6 +464,7 @@ pub(crate) fn options() -> UiOptions {
         filter: String::new(),
         interval: Duration::from_secs(1),
         max_overhead: None,
+        at_work: Arc::default(),
     }
 }
 
@@ -515,6 +516,7 @@ impl Screen {
                 Wish::Read(path) => {
                     update(&mut self.model, Msg::Source(path, None));
                 }
+                Wish::Suspend => {}
                 Wish::Copy(text) => self.copied = Some(text),
                 Wish::Edit(path, line) => self.edited = Some((path, line)),
             }

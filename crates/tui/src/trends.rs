@@ -122,6 +122,7 @@ impl<'a> Keys<'a> {
             }
             By::Reason => each(hash(g.state())),
             By::Creator => each(hash(created_by(g))),
+            By::Object if g.waiting_on.is_none() => each(hash(&false)),
             By::Object => {
                 let mut seen = Vec::new();
                 for title in objects(g) {
@@ -137,7 +138,9 @@ impl<'a> Keys<'a> {
                 }
             }
             By::Label => match g.labels.as_deref() {
-                None | Some([]) => each(hash("")),
+                // Not the same as having none.
+                None => each(hash(&false)),
+                Some([]) => each(hash("")),
                 Some(labels) => labels.iter().for_each(|label| each(hash(label))),
             },
         }
@@ -149,9 +152,10 @@ impl<'a> Keys<'a> {
             By::Stack => g.state().to_owned(),
             By::Reason => g.state().to_owned(),
             By::Creator => match created_by(g) {
-                "" => "(not known)".to_owned(),
+                "" => "(the runtime, or not known)".to_owned(),
                 name => name.to_owned(),
             },
+            By::Object if g.waiting_on.is_none() => "(could not be read)".to_owned(),
             By::Object => objects(g)
                 .find(|title| hash(&**title) == key)
                 .map_or("(no object)".to_owned(), Cow::into_owned),

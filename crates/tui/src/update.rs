@@ -80,7 +80,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
             model.finding_list = findings;
             model.analysed = true;
             if model.view == View::Findings {
-                model.rebuild(Cause::Sample);
+                model.rebuild_outline(Cause::Sample);
             }
             None
         }
@@ -160,6 +160,10 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
     if key == Key::Ctrl('c') {
         return Some(Effect::Exit(Exit::Quit));
     }
+    if key == Key::Ctrl('z') {
+        model.wishes.push(Wish::Suspend);
+        return None;
+    }
     if model.filter_line.is_some() {
         on_filter_key(model, key);
         return None;
@@ -186,7 +190,7 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         Action::PreviousView => navigate::go_to(model, model.view.step(View::ALL.len() - 1)),
         Action::GroupBy => {
             model.by = model.by.next();
-            model.rebuild(Cause::Asked);
+            model.rebuild_outline(Cause::Asked);
             model.said = Some(format!("grouped by {}", model.by.word()));
         }
         Action::Mark => {
@@ -222,6 +226,7 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         Action::Pause | Action::Step | Action::Longer | Action::Shorter => {
             return on_time(model, action);
         }
+        Action::Suspend => model.wishes.push(Wish::Suspend),
         Action::Help => toggle(model, Overlay::Help),
         Action::Diagnostics => toggle(model, Overlay::Diagnostics),
         Action::Close => close(model),

@@ -61,7 +61,22 @@ fn times() {
             s.key(Key::Down);
             s.text();
         });
-        screen.keys("/");
+        for (view, name) in "23456712".chars().zip([
+            "groups",
+            "tree",
+            "objects",
+            "findings",
+            "threads",
+            "overview",
+            "list",
+            "groups again",
+        ]) {
+            time(&format!("go to {name} and draw"), &mut screen, &mut |s| {
+                s.key(Key::Char(view));
+                s.text();
+            });
+        }
+        screen.keys("m1/");
         time("filter .f19 -T7", &mut screen, &mut |s| {
             crate::update::update(&mut s.model, crate::update::Msg::Paste(".f19 -T7".into()));
         });
