@@ -12,6 +12,7 @@ use signal_hook::iterator::Signals;
 use tui::{Feed, FeedEvent, Request, UiError, UiOptions};
 
 use crate::args::{self, Common};
+use crate::config::{Config, Theme};
 use crate::failure::Failure;
 use crate::snapshot::options;
 use crate::target::Given;
@@ -102,9 +103,13 @@ impl Screen {
         let (requests, asked) = mpsc::channel();
         leave_on_signals(events.clone())?;
         let filter = common.filter.as_ref();
+        let config = Config::load()?;
         let options = UiOptions {
             title: title(first),
-            color: common.color.enabled(),
+            color: common.color.enabled() && config.theme != Theme::None,
+            light: config.theme == Theme::Light,
+            keymap: config.keymap()?,
+            view: format!("{:?}", config.view),
             filter: filter.map(|f| f.text.clone()).unwrap_or_default(),
             interval,
             max_overhead: None,

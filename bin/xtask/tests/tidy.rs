@@ -43,7 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tui", &["model", "analysis", "ratatui", "crossterm"]),
     (
         "goinspect",
-        &["model", "analysis", "report", "sampler", "tui"],
+        &["model", "analysis", "report", "sampler", "tui", "serde"],
     ),
     ("fixtures", &["serde_json"]),
     (

@@ -36,5 +36,6 @@ mod testing;
 mod tests;
 
 pub use feed::{Feed, FeedEvent, Request};
+pub use keymap::Keymap;
 pub use pace::interval_within;
 pub use run::{Exit, UiError, UiOptions, run};

@@ -12,6 +12,7 @@ use ratatui::backend::Backend;
 
 use crate::analyst::Analyst;
 use crate::feed::{Feed, FeedEvent, Request};
+use crate::keymap::Keymap;
 use crate::source;
 use crate::state::{Model, Wish};
 use crate::terminal::{self, Keyboard};
@@ -25,6 +26,12 @@ pub struct UiOptions {
     pub title: String,
     /// Whether to use colours. Without them the same is said by signs, bold and reverse video.
     pub color: bool,
+    /// Whether the terminal's background is light.
+    pub light: bool,
+    /// Which keys do what.
+    pub keymap: Keymap,
+    /// The view to start with, by its name (`findings`); goroutines if there is none of that name.
+    pub view: String,
     /// The filter to start with, in the language of [`model::Filter`]; empty for none.
     pub filter: String,
     /// The interval that the sampler starts with.

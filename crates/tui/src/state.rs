@@ -11,7 +11,7 @@ use model::{Filter, FilterError, Goid, Snapshot};
 use crate::complete::{Completion, complete};
 use crate::cursor::{Cause, Cursor};
 use crate::input::Input;
-use crate::keymap::Action;
+use crate::keymap::{Action, Keymap};
 use crate::list::List;
 use crate::outline::Outline;
 use crate::pace::interval_within;
@@ -45,6 +45,12 @@ impl View {
         View::Threads,
         View::Overview,
     ];
+
+    /// The view of a name: `groups`.
+    pub fn named(name: &str) -> Option<View> {
+        let mut views = Self::ALL.into_iter();
+        views.find(|view| format!("{view:?}").eq_ignore_ascii_case(name))
+    }
 
     /// The view `steps` tabs further on, around the end.
     pub fn step(self, steps: usize) -> View {
@@ -131,6 +137,7 @@ impl FilterLine {
 pub(crate) struct Model {
     pub title: String,
     pub theme: Theme,
+    pub keymap: Keymap,
     pub size: (u16, u16),
     /// Since the screen began.
     pub now: Duration,
@@ -178,7 +185,9 @@ impl Model {
             title: options.title,
             theme: Theme {
                 color: options.color,
+                light: options.light,
             },
+            keymap: options.keymap,
             size: (80, 24),
             now: Duration::ZERO,
             watch: Watch::default(),
@@ -210,6 +219,7 @@ impl Model {
             paused: false,
             max_overhead: options.max_overhead,
         };
+        model.view = View::named(&options.view).unwrap_or(View::Goroutines);
         if let Some(error) = model.try_filter(&options.filter) {
             let line = FilterLine::new(options.filter, String::new(), &model.watch);
             model.filter_line = Some(FilterLine {

@@ -461,6 +461,9 @@ pub(crate) fn options() -> UiOptions {
     UiOptions {
         title: "checkout".into(),
         color: false,
+        light: false,
+        keymap: Default::default(),
+        view: String::new(),
         filter: String::new(),
         interval: Duration::from_secs(1),
         max_overhead: None,

@@ -10,7 +10,7 @@ use ratatui::layout::{Position, Rect};
 use crate::complete::complete;
 use crate::cursor::{Cause, Cursor};
 use crate::feed::{FeedEvent, Request};
-use crate::keymap::{Action, Key, action};
+use crate::keymap::{Action, Key};
 use crate::layout::{Areas, areas};
 use crate::list::{Only, SortKey};
 use crate::navigate;
@@ -169,7 +169,10 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         return None;
     }
     model.said = None;
-    let action = action(key).filter(|action| model.can(*action))?;
+    let action = model
+        .keymap
+        .action(key)
+        .filter(|action| model.can(*action))?;
     match action {
         Action::Up
         | Action::Down
@@ -303,7 +306,7 @@ fn on_filter_key(model: &mut Model, key: Key) {
         // What is wrong is not silently dropped: the line stays open.
         Key::Enter if line.error.is_none() => model.filter_line = None,
         Key::Up | Key::Down | Key::PageUp | Key::PageDown => {
-            if let Some(action) = action(key) {
+            if let Some(action) = model.keymap.action(key) {
                 scroll(model, action);
             }
         }

@@ -80,7 +80,8 @@ fn draw_footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
     let hinted = keymap::bindings().filter(|b| !b.hint.is_empty());
     for (binding, rank) in hinted.filter(|b| model.can(b.action)).zip(2..) {
-        let key = binding.keys.first().map(|k| k.name()).unwrap_or_default();
+        let key = model.keymap.keys(binding).first().map(|k| k.name());
+        let Some(key) = key else { continue };
         // Whoever knows these two finds all others.
         let rank = match binding.action {
             Action::Help | Action::Quit => 2,

@@ -131,7 +131,7 @@ pub(super) fn about(model: &Model, row: &Row, lead: String, columns: usize) -> T
     if on_width > 0 {
         let on = on::short(g, model);
         spans.push(padded(
-            &fit(&on, on_width.saturating_sub(1)),
+            &fit_end(&on, on_width.saturating_sub(1)),
             on_width,
             or_gone(theme.plain()),
         ));

@@ -105,7 +105,7 @@ impl Columns {
             let (text, gap) = match i {
                 0 => (format!("{:>width$}", fit(text, width)), 1),
                 2 => (format!("{:>width$}", fit(text, width)), 2),
-                4 | 5 => (fit_end(text, width).into_owned(), 1),
+                3..=5 => (fit_end(text, width).into_owned(), 1),
                 _ => (fit(text, width).into_owned(), 1),
             };
             spans.push(padded(&text, width + gap, style));

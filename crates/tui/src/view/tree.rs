@@ -37,7 +37,13 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
             false => doubles.push((goid, i)),
         }
     }
-    let matched: HashSet<Goid> = open.iter().copied().collect();
+    // What has ended is shown, but no longer below anybody; unless it is what was asked for.
+    let only_gone = model.list.only == crate::list::Only::Gone;
+    let counts = |goid: &Goid| {
+        let row = watch.row_of(*goid);
+        row.is_some_and(|row| only_gone || row.mark != Mark::Gone)
+    };
+    let matched: HashSet<Goid> = open.iter().copied().filter(counts).collect();
     while let Some(goid) = open.pop() {
         if !known.insert(goid) {
             continue;
