@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Filter, Goroutine, Status};
+use model::{Addr, Filter, Goroutine, Status};
 
 use crate::list::{created_by, function};
 use crate::watch::Watch;
@@ -67,6 +67,15 @@ fn values(field: &str, watch: &Watch, offer: &mut impl FnMut(&str)) {
         "reason" => |g| g.waitreason.as_deref().unwrap_or_default(),
         "func" | "top" => |g| function(g).0,
         "created" => |g| created_by(g),
+        "on" => {
+            let on = goroutines.flat_map(|g| g.waiting_on.iter().flatten());
+            let named = on.clone().filter_map(|on| on.name.as_deref());
+            let named: BTreeSet<&str> = named.collect();
+            named.into_iter().for_each(&mut *offer);
+            let addrs: BTreeSet<Addr> = on.filter_map(|on| on.addr).collect();
+            addrs.into_iter().for_each(|addr| offer(&addr.to_string()));
+            return;
+        }
         "label" => {
             let labels: BTreeSet<(&str, &str)> = goroutines
                 .flat_map(|g| g.labels.iter().flatten())

@@ -21,7 +21,7 @@ use crate::theme::Theme;
 use crate::trends::{By, Trends};
 use crate::view::detail::Subject;
 use crate::view::{findings, groups, objects, threads, tree};
-use crate::watch::Watch;
+use crate::watch::{Since, Watch};
 
 /// The views, in the order of their tabs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,6 +152,8 @@ pub(crate) struct Model {
     pub objects: Outline,
     pub findings: Outline,
     pub finding_list: Vec<Finding>,
+    /// For how long the longest of each one's goroutines has been as it is.
+    pub finding_since: Vec<Since>,
     /// Whether the findings are those of a sample, and not yet to come.
     pub analysed: bool,
     pub threads: Outline,
@@ -201,6 +203,7 @@ impl Model {
             objects: Outline::default(),
             findings: Outline::default(),
             finding_list: Vec::new(),
+            finding_since: Vec::new(),
             analysed: false,
             threads: Outline::default(),
             series: Series::default(),

@@ -13,10 +13,10 @@ use crate::feed::{FeedEvent, Request};
 use crate::keymap::{Action, Key};
 use crate::layout::{Areas, areas};
 use crate::list::{Only, SortKey};
-use crate::navigate;
 use crate::run::Exit;
 use crate::state::{FilterLine, Focus, Model, Overlay, View, Wish};
-use crate::view::{detail, overlay, tabs};
+use crate::view::{detail, overlay};
+use crate::{mouse, navigate};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -58,8 +58,6 @@ const INTERVALS: [u64; 10] = [
 ];
 /// How many source files are kept.
 const MAX_SOURCES: usize = 50;
-/// How many lines one notch of the wheel is.
-const NOTCH: usize = 3;
 
 pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
     let subject = model.subject();
@@ -96,7 +94,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
             None
         }
         Msg::Mouse(mouse, column, line) => {
-            on_mouse(model, mouse, Position::new(column, line));
+            mouse::on_mouse(model, mouse, Position::new(column, line));
             None
         }
         Msg::Resize(width, height) => {
@@ -130,7 +128,7 @@ fn settle(model: &mut Model) {
     }
 }
 
-fn screen_areas(model: &Model) -> Areas {
+pub(crate) fn screen_areas(model: &Model) -> Areas {
     let (width, height) = model.size;
     areas(model, Rect::new(0, 0, width, height))
 }
@@ -367,54 +365,4 @@ fn moved(from: usize, action: Action, page: usize, last: usize) -> usize {
         _ => from,
     };
     to.min(last)
-}
-
-fn on_mouse(model: &mut Model, mouse: Mouse, at: Position) {
-    let areas = screen_areas(model);
-    if model.overlay.is_some() {
-        match mouse {
-            Mouse::WheelUp => model.overlay_scroll = model.overlay_scroll.saturating_sub(NOTCH),
-            Mouse::WheelDown => model.overlay_scroll += NOTCH,
-            Mouse::Click => model.overlay = None,
-        }
-    } else if areas.tabs.contains(at) {
-        let column = usize::from(at.x - areas.tabs.x);
-        if let (Mouse::Click, Some(view)) =
-            (mouse, tabs::at(model, areas.tabs.width.into(), column))
-        {
-            navigate::go_to(model, view);
-        }
-    } else if areas.table.contains(at) {
-        let (line, first) = (model.cursor().line, model.cursor().offset);
-        match mouse {
-            Mouse::WheelUp => navigate::select(model, line.saturating_sub(NOTCH)),
-            Mouse::WheelDown => navigate::select(model, line + NOTCH),
-            Mouse::Click => {
-                model.focus = Focus::List;
-                let clicked = first + usize::from(at.y - areas.table.y).saturating_sub(1);
-                // Neither the names of the columns nor the emptiness below the rows.
-                if at.y > areas.table.y && clicked < model.len() {
-                    // A click on what is selected opens it.
-                    match clicked == line && model.outline().is_some() {
-                        true => navigate::toggle(model),
-                        false => navigate::select(model, clicked),
-                    }
-                }
-            }
-        }
-    } else if areas.detail.contains(at) || areas.title.contains(at) {
-        let line = model.detail.offset + usize::from(at.y.saturating_sub(areas.detail.y));
-        match mouse {
-            Mouse::WheelUp => model.detail.line = model.detail.line.saturating_sub(NOTCH),
-            Mouse::WheelDown => model.detail.line += NOTCH,
-            Mouse::Click if areas.title.contains(at) => model.focus = Focus::Detail,
-            Mouse::Click if model.focus == Focus::Detail && model.detail.line == line => {
-                navigate::open(model);
-            }
-            Mouse::Click => {
-                model.focus = Focus::Detail;
-                model.detail.line = line;
-            }
-        }
-    }
 }

@@ -8,12 +8,14 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line as Text, Span};
 
+use super::table::since;
 use super::{padded, rows};
 use crate::cursor::{Head, Id, Role};
 use crate::outline::Line;
 use crate::state::Model;
-use crate::text::{age, clean, fit};
+use crate::text::{clean, fit};
 use crate::theme::Theme;
+use crate::watch::Since;
 
 /// The same for what is found of the same things in the next sample.
 pub(crate) fn key(finding: &Finding) -> u64 {
@@ -26,6 +28,16 @@ pub(crate) fn key(finding: &Finding) -> u64 {
 }
 
 pub(crate) fn build(model: &mut Model) -> Vec<Line> {
+    let watch = &model.watch;
+    let longest = |finding: &Finding| {
+        let rows = finding.goids.iter().filter_map(|goid| watch.row_of(*goid));
+        let longest = rows.map(|row| row.since).max_by_key(|since| since.known);
+        longest.unwrap_or(Since {
+            known: None,
+            seen: false,
+        })
+    };
+    model.finding_since = model.finding_list.iter().map(longest).collect();
     let mut lines = Vec::new();
     for (finding, at) in model.finding_list.iter().zip(0u32..) {
         let head = Head::Finding(key(finding));
@@ -92,8 +104,8 @@ fn finding(model: &Model, line: &Line, columns: usize) -> Text<'static> {
     let Some(finding) = model.finding_list.get(line.at as usize) else {
         return Text::default();
     };
-    let waited = finding.waited.map(std::time::Duration::from_nanos);
-    let waited = waited.map_or(String::new(), |waited| format!("≥{}", age(waited)));
+    let waited = model.finding_since.get(line.at as usize);
+    let waited = waited.map_or(String::new(), |waited| since(*waited));
     let room = columns.saturating_sub(3 + SEVERITY + CERTAINTY + 9);
     Text::from(vec![
         Span::raw(rows::handle(line)),

@@ -115,8 +115,8 @@ const LANGUAGE: &[(&str, &str)] = &[
 
 const SIGNS: &[(&str, &str)] = &[
     (
-        "+ ~ - !",
-        "new, changed, gone since the last sample; unreadable",
+        "+ ~ > - !",
+        "new, changed, moved, gone (since the mark, if set); unreadable",
     ),
     (
         "≥5m",
