@@ -126,7 +126,8 @@ impl Events for Keyboard {
     }
 
     fn edit(&mut self, file: &Path, line: u32) -> io::Result<Option<String>> {
-        if !file.is_file() {
+        // A path that is not absolute could be taken for an option.
+        if !file.is_absolute() || !file.is_file() {
             return Ok(Some(format!("{} is not on this machine", file.display())));
         }
         let named = |name| std::env::var_os(name).filter(|value| !value.is_empty());

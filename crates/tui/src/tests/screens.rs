@@ -175,3 +175,61 @@ fn nothing_from_the_target_reaches_the_terminal_raw() {
         assert_eq!(raw, None, "{text:?}");
     }
 }
+
+#[test]
+fn no_view_shows_it_raw() {
+    let evil = "\x1b]0;owned\x07\u{202e}\u{9b}2J";
+    let mut first = crate::testing::tangle().remove(1);
+    let mut all: Vec<model::Goroutine> = first.goroutines.iter().map(|g| (**g).clone()).collect();
+    for g in &mut all {
+        g.waitreason = Some(evil.into());
+        g.labels = Some(vec![(evil.into(), evil.into())]);
+        let frames = g.frames.iter().cloned().map(|mut frame| {
+            frame.function.name = format!("{evil}.{}", frame.function.name).into();
+            frame.file = evil.into();
+            frame
+        });
+        g.frames = frames.collect();
+        if let Some(function) = g.gopc.as_mut().and_then(|site| site.function.as_mut()) {
+            function.name = evil.into();
+        }
+        for on in g.waiting_on.iter_mut().flatten() {
+            on.name = Some(evil.into());
+        }
+    }
+    first.goroutines = all.into_iter().map(std::sync::Arc::new).collect();
+    for object in first.objects.iter_mut().flatten() {
+        object.name = Some(evil.into());
+        if let model::ObjectState::Chan(state) = &mut object.state {
+            state.elem_type = Some(evil.into());
+        }
+    }
+    for (width, height) in [(80, 24), (200, 50)] {
+        let mut screen = Screen::new(width, height);
+        screen.sample(first.clone());
+        screen.sample(first.clone());
+        for keys in [
+            "1jj", "2lj", "2b", "2b", "2b", "2b", "3jjj", "4lj", "5lj", "6", "7", "1/label:", "",
+            "zg",
+        ] {
+            screen.keys(keys);
+            if keys.ends_with(':') {
+                screen.text();
+                screen.key(Key::Tab);
+            }
+            let mut text = screen.text();
+            if keys.is_empty() {
+                screen.key(Key::Esc);
+                screen.key(Key::Enter);
+                screen.key(Key::Enter);
+                text = screen.text();
+                screen.keys("y");
+                text += &screen.copied.take().unwrap_or_default();
+            }
+            let raw = text
+                .chars()
+                .find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}'));
+            assert_eq!(raw, None, "{keys:?}: {text:?}");
+        }
+    }
+}
