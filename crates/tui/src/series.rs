@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use model::{Snapshot, Status};
+use model::{Goroutine, Snapshot, Status};
 
 use crate::list::function;
 use crate::watch::{Mark, Watch, elapsed};
@@ -50,9 +50,14 @@ impl Series {
             }
             *by_state.entry(g.state()).or_default() += 1;
         }
-        let mut places: HashMap<&str, usize> = HashMap::new();
+        // Many goroutines share few stacks.
+        let mut stacks: HashMap<_, (&Goroutine, usize)> = HashMap::new();
         for g in snapshot.user_goroutines() {
-            *places.entry(function(g).0).or_default() += 1;
+            stacks.entry(g.frames.as_ptr()).or_insert((&**g, 0)).1 += 1;
+        }
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for (g, n) in stacks.into_values() {
+            *places.entry(function(g).0).or_default() += n;
         }
         let mut places: Vec<(&str, usize)> = places.into_iter().collect();
         places.sort_unstable_by_key(|(name, n)| (Reverse(*n), *name));

@@ -66,13 +66,24 @@ impl Trends {
     pub fn sample(&mut self, watch: &Watch) {
         let mut counts: HashMap<(By, u64), u32> = HashMap::new();
         let mut keys = Keys::default();
+        // Many goroutines differ in nothing that the first three go by: those are looked at once.
+        let mut alike: HashMap<_, (&Goroutine, u32)> = HashMap::new();
         for row in watch.rows.iter().filter(|row| row.mark != Mark::Gone) {
-            let g = &row.goroutine;
+            let g = &*row.goroutine;
             if g.system || g.status == Status::Dead {
                 continue;
             }
-            for by in By::ALL {
+            let reason = g.waitreason.as_ref().map(|reason| reason.as_ptr());
+            let gopc = g.gopc.as_ref().map(|site| site.pc);
+            let place = (g.frames.as_ptr(), g.status, reason, gopc);
+            alike.entry(place).or_insert((g, 0)).1 += 1;
+            for by in [By::Object, By::Label] {
                 keys.each(by, g, |key| *counts.entry((by, key)).or_default() += 1);
+            }
+        }
+        for (g, n) in alike.into_values() {
+            for by in [By::Stack, By::Reason, By::Creator] {
+                keys.each(by, g, |key| *counts.entry((by, key)).or_default() += n);
             }
         }
         let first = self.samples == 0;
