@@ -58,6 +58,10 @@ pub struct Attach {
     /// Time between two samples: 500ms, 1s, 1m. A recording is replayed as fast as it was recorded, unless this says otherwise.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub interval: Option<Duration>,
+    /// The share of its time that the program may be stopped for at most: 1%, 0.2%. Where the interval is too short
+    /// for that, samples are taken further apart.
+    #[arg(long, value_name = "PERCENT", value_parser = parse_share)]
+    pub max_overhead: Option<f64>,
 }
 
 /// `goinspect record`.
@@ -311,6 +315,15 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
+/// `1%`, `0.2%`: as a part of 1.
+fn parse_share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    match number.trim().parse::<f64>() {
+        Ok(percent) if (0.001..=50.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("from 0.001% to 50%".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,6 +341,15 @@ mod tests {
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
         for wrong in ["1", "s", "0s", "1h", "-1s", "NaNs", ""] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares() {
+        assert_eq!(parse_share("1%"), Ok(0.01));
+        assert_eq!(parse_share("25"), Ok(0.25));
+        for wrong in ["", "%", "0%", "100%", "-1%", "NaN%"] {
+            assert!(parse_share(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `goinspect attach`: the terminal UI, and the thread that takes its samples.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 use tui::{Feed, FeedEvent, Request, UiError, UiOptions};
 
 use crate::args::{self, Common};
+use crate::config::{Config, Theme};
 use crate::failure::Failure;
 use crate::replay::Replay;
 use crate::snapshot::options;
@@ -33,7 +34,11 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
     // What is wrong with the target is said before the terminal is taken over.
     let mut session = Session::open(pid, options(common, wanted(common)))?;
     let first = session.sample()?;
-    let (screen, events, asked) = Screen::new(&first, interval, common)?;
+    let (mut screen, events, asked) = Screen::new(&first, interval, common)?;
+    screen.options.max_overhead = command.max_overhead;
+    let max_overhead = command.max_overhead;
+    let at_work = screen.options.at_work.clone();
+    let pause = first.capture.pause.unwrap_or_default();
     let sampler = thread::Builder::new()
         .name("goinspect-sampler".to_owned())
         .spawn(move || {
@@ -44,6 +49,9 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
                     events,
                     asked,
                     interval,
+                    max_overhead,
+                    pause,
+                    at_work,
                     paused: false,
                     last: first,
                 }
@@ -123,6 +131,8 @@ pub fn show(given: &Given, common: &Common) -> Result<(), Failure> {
 fn wanted(common: &Common) -> Wanted {
     Wanted {
         dead: common.all,
+        objects: true,
+        ms: true,
         ..Wanted::default()
     }
 }
@@ -144,11 +154,17 @@ impl Screen {
         let (requests, asked) = mpsc::channel();
         leave_on_signals(events.clone())?;
         let filter = common.filter.as_ref();
+        let config = Config::load()?;
         let options = UiOptions {
             title: title(first),
-            color: common.color.enabled(),
+            color: common.color.enabled() && config.theme != Theme::None,
+            light: config.theme == Theme::Light,
+            keymap: config.keymap()?,
+            view: format!("{:?}", config.view),
             filter: filter.map(|f| f.text.clone()).unwrap_or_default(),
             interval,
+            max_overhead: None,
+            at_work: Arc::default(),
         };
         let feed = Feed {
             events: shown,
@@ -202,6 +218,11 @@ struct Sampling {
     events: Sender<FeedEvent>,
     asked: Receiver<Request>,
     interval: Duration,
+    max_overhead: Option<f64>,
+    /// How long the last stop was.
+    pause: Duration,
+    /// Held during each sample.
+    at_work: Arc<Mutex<()>>,
     paused: bool,
     /// The last sample: the next one shares with it what did not change.
     last: Arc<Snapshot>,
@@ -217,7 +238,12 @@ impl Sampling {
             let wait = if self.paused {
                 Self::LOOK_WHILE_PAUSED
             } else {
-                (last + self.interval).saturating_duration_since(Instant::now())
+                let share = self.max_overhead.unwrap_or(1.0);
+                let interval = tui::interval_within(self.interval, self.pause, share);
+                let due = last.checked_add(interval);
+                due.map_or(Self::LOOK_WHILE_PAUSED, |due| {
+                    due.saturating_duration_since(Instant::now())
+                })
             };
             let request = self.asked.recv_timeout(wait);
             let due = match request {
@@ -260,8 +286,12 @@ impl Sampling {
 
     /// `false` if no more samples can be taken, or nobody wants them.
     fn sample(&mut self) -> bool {
-        match self.session.sample() {
+        let at_work = self.at_work.lock();
+        let sample = self.session.sample();
+        drop(at_work);
+        match sample {
             Ok(mut snapshot) => {
+                self.pause = snapshot.capture.pause.unwrap_or_default();
                 snapshot.share_unchanged(&self.last);
                 self.last = Arc::new(snapshot);
                 let event = FeedEvent::Snapshot(self.last.clone());

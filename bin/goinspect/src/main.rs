@@ -4,6 +4,7 @@
 
 mod args;
 mod attach;
+mod config;
 mod core;
 mod diff;
 

@@ -7,3 +7,4 @@ mod screens;
 mod speed;
 mod streams;
 mod timeline;
+mod walks;

@@ -369,6 +369,16 @@ fn main() -> ExitCode {
         TMUX,
         terminal::shows_finds_and_leaves,
     );
+    trials.for_each_go(
+        "terminal::finds_the_leak_and_the_deadlock",
+        TMUX,
+        terminal::finds_the_leak_and_the_deadlock,
+    );
+    trials.for_newest_go(
+        "terminal::is_suspended_and_resumed",
+        &[Requirement::Program("tmux"), Requirement::Program("bash")],
+        terminal::is_suspended_and_resumed,
+    );
     trials.for_newest_go(
         "terminal::shows_a_core",
         &[CORE_FILES, Requirement::Program("tmux")],

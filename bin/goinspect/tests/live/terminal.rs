@@ -116,6 +116,59 @@ pub fn target_ends(go: &Toolchain) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Whoever knows nothing of the program finds its leak and its deadlock by keys, and the terminal is what it was afterwards.
+pub fn finds_the_leak_and_the_deadlock(go: &Toolchain) -> Result<(), Failed> {
+    let demo = build(go, "demo", &BuildOptions::default())?;
+    let demo = Program::start(&demo, &["-deadlock-after", "1s"])?;
+    let name = format!("demo-{}", go.language().replace('.', "-"));
+    let terminal = Terminal::open(&name, &shell(demo.pid()))?;
+    terminal.shows(&["[1 Goroutines]"])?;
+    // The leak: a group that grows.
+    terminal.keys(&["m", "2"])?;
+    terminal.shows(&["[2 Groups]", "deliverReceipt", "since mark"])?;
+    // The deadlock: a finding, the lock that it is about, and who has that.
+    terminal.keys(&["5"])?;
+    terminal.shows(&["[5 Findings", "error", "wait to lock the mutex", "stuck"])?;
+    terminal.keys(&["Enter"])?;
+    terminal.shows(&["sync.Mutex.Lock", "cause"])?;
+    terminal.keys(&["j", "Enter", "Enter"])?;
+    terminal.shows(&["⌫ mutex", "waiting (lock)", "Refer to it"])?;
+    terminal.keys(&["BSpace"])?;
+    terminal.shows(&["waits to lock mutex", "who may serve it"])?;
+    // Another size, and back from the shell.
+    let resize = ["resize-window", "-x", "80", "-y", "24"];
+    assert!(terminal.tmux(&resize).status()?.success());
+    terminal.keys(&["3"])?;
+    terminal.shows(&["[3 Tree]", "WHO STARTED WHOM"])?;
+    terminal.keys(&["q"])?;
+    terminal.shows(&["left with 0"])?;
+    runs_freely(demo.pid())?;
+    demo.quit()?;
+    Ok(())
+}
+
+/// Ctrl-Z gives the terminal back to the shell, `fg` takes it again; the program runs on all the while.
+pub fn is_suspended_and_resumed(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
+    let terminal = Terminal::open("suspend", "bash --norc --noprofile -i")?;
+    let command = format!("{GOINSPECT} attach {} --interval 100ms", zoo.pid());
+    terminal.keys(&["-l", &command])?;
+    terminal.keys(&["Enter"])?;
+    terminal.shows(&["[1 Goroutines]"])?;
+    terminal.keys(&["C-z"])?;
+    terminal.shows(&["Stopped"])?;
+    runs_freely(zoo.pid())?;
+    terminal.keys(&["-l", "fg"])?;
+    terminal.keys(&["Enter"])?;
+    terminal.shows(&["[1 Goroutines]", "q quit"])?;
+    terminal.keys(&["q"])?;
+    terminal.keys(&["-l", "echo left with $?"])?;
+    terminal.keys(&["Enter"])?;
+    terminal.shows(&["left with 0"])?;
+    zoo.quit()?;
+    Ok(())
+}
+
 /// A core file is shown as it is; it takes no samples, and leaves as a process does.
 pub fn shows_a_core(go: &Toolchain) -> Result<(), Failed> {
     let zoo = build(go, "zoo", &BuildOptions::default())?;

@@ -136,7 +136,7 @@ proptest! {
             }
             screen.text();
             let list = &screen.model.list;
-            prop_assert_eq!(list.selected.is_none(), list.len() == 0);
+            prop_assert_eq!(list.at.selected.is_none(), list.len() == 0);
         }
     }
 }
