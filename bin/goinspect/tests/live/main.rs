@@ -269,10 +269,15 @@ fn main() -> ExitCode {
     trials.for_newest_go("pprof::all_means_all", &[], pprof::all_means_all);
     trials.once("pprof::refused", &[], pprof::refused);
     trials.for_each_go("ps::lists_the_program", &[], zoo::ps_lists_it);
-    trials.for_each_go(
+    trials.for_newest_go(
         "churn::a_thousand_snapshots",
         &[],
         churn::a_thousand_snapshots,
+    );
+    trials.for_each_go(
+        "churn::three_hundred_snapshots",
+        &[],
+        churn::three_hundred_snapshots,
     );
     trials.for_each_go(
         "safety::only_allowed_requests",

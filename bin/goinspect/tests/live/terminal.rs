@@ -135,8 +135,8 @@ pub fn finds_the_leak_and_the_deadlock(go: &Toolchain) -> Result<(), Failed> {
     terminal.keys(&["g"])?;
     terminal.shows(&["error, suspected", "wait to lock the mutex", "stuck"])?;
     terminal.keys(&["Enter"])?;
-    terminal.shows(&["sync.Mutex.Lock", "cause"])?;
-    terminal.keys(&["j", "Enter", "Enter"])?;
+    terminal.shows(&["cause", "startPromotion", "priceOf"])?;
+    terminal.keys(&["j", "j", "Enter", "Enter"])?;
     terminal.shows(&["⌫ mutex", "waiting (lock)", "Refer to it"])?;
     terminal.keys(&["BSpace"])?;
     terminal.shows(&["waits to lock mutex", "who may serve it"])?;

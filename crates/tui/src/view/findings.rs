@@ -54,10 +54,11 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
         }
         let under =
             |role, goid| Line::under(Id::Under(head, role, goid), model.watch.index_of(goid));
-        lines.extend(finding.goids.iter().map(|&goid| under(Role::Member, goid)));
+        // They are few, and what one looks for; the others may be thousands.
         let causes = finding.because_of.iter();
-        let causes = causes.filter(|goid| !finding.goids.contains(goid));
+        let causes = causes.filter(|goid| finding.goids.binary_search(goid).is_err());
         lines.extend(causes.map(|&goid| under(Role::Cause, goid)));
+        lines.extend(finding.goids.iter().map(|&goid| under(Role::Member, goid)));
     }
     lines
 }
