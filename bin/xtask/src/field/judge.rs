@@ -252,7 +252,7 @@ pub(super) fn compare(ours: &[Dump<'_>], theirs: &Dump<'_>) -> Oracle {
                 if *their == block {
                     oracle.compared += 1;
                     oracle.equal += 1;
-                } else if certain(their) == certain(&block) {
+                } else if certain(their) == certain(&block) || on_other_stacks(&block, their) {
                     oracle.moved += 1;
                 } else {
                     oracle.compared += 1;
@@ -294,6 +294,20 @@ fn certain(block: &str) -> String {
         rest = behind;
     }
     text + rest
+}
+
+/// Whether the goroutine has been given another stack, by growing or shrinking: then it has run, or the garbage collector has been there.
+fn on_other_stacks(ours: &str, theirs: &str) -> bool {
+    /// `runtime/stack.go`, `fixedStack`.
+    const SMALLEST: u64 = 2048;
+    let sp = |block: &str| {
+        let (_, after) = block.split_once(" sp=0x")?;
+        let digits = after.split(|c: char| !c.is_ascii_hexdigit()).next()?;
+        u64::from_str_radix(digits, 16).ok()
+    };
+    sp(ours)
+        .zip(sp(theirs))
+        .is_some_and(|(ours, theirs)| ours.abs_diff(theirs) >= SMALLEST)
 }
 
 /// Whether a goroutine, as text, stays where it is until something happens to it.
@@ -465,6 +479,12 @@ mod tests {
         assert_eq!(held("0x1, {0xc2?, 0x3}, 0x5?)"), (0, 1));
         assert_eq!(held("0x1, {0xc1?, 0x33}, 0x4?)"), (1, 0));
         assert_eq!(held("0x1, {0xc1?, 0x3}, 0x4)"), (1, 0));
+        let elsewhere = |sp: &str| {
+            let oracle = compared([&ours, &ours], &ours.replace("sp=0xc1", sp));
+            (oracle.compared, oracle.moved)
+        };
+        assert_eq!(elsewhere("sp=0xc8"), (1, 0));
+        assert_eq!(elsewhere("sp=0x10c1"), (0, 1));
     }
 
     #[test]
