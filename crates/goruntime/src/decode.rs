@@ -271,10 +271,22 @@ impl Sample<'_> {
             .registers
             .ok_or("its thread's registers could not be read")?;
         if !m.gsignal_holds(now.sp) {
-            return Ok(self.waits.syscall(&now));
+            return Ok(match self.is_runtimes_own(m, &now) {
+                true => Box::default(),
+                false => self.waits.syscall(&now),
+            });
         }
         let before = self.registers(m, &mut Vec::new())?;
-        Ok(self.waits.interrupted_syscall(&before))
+        Ok(match self.is_runtimes_own(m, &before) {
+            true => Box::default(),
+            false => self.waits.interrupted_syscall(&before),
+        })
+    }
+
+    /// Whether a thread does the runtime's own work on its system stack: the goroutine's system call is over, or has not
+    /// begun. (C runs there, too.)
+    fn is_runtimes_own(&self, m: &MThread, registers: &Registers) -> bool {
+        m.g0_holds(registers.sp) && self.runtime.modules.find(registers.pc).is_some()
     }
 
     /// What Go's own traceback tells beyond; the places are those of the last walk.

@@ -180,7 +180,7 @@ fn equals_facts(
     lacks: Lacks,
 ) -> Result<(), Failed> {
     let mut wrong = Vec::new();
-    let (mut goroutines, mut entries, mut fields) = (0, 0, 0);
+    let (mut goroutines, mut entries, mut fields, mut ended) = (0, 0, 0, 0);
     for (goid, row) in expected.as_object().unwrap() {
         if waits.get(goid).is_none() {
             wrong.push(format!(
@@ -219,6 +219,12 @@ fn equals_facts(
                 "its cases are not in the order of addresses: {addresses:x?}"
             ));
         }
+        // The signals of the crash have ended its call, and its thread went on before the core was written.
+        let has_gone_on = lacks.ended_calls && facts.iter().all(|fact| fact["kind"] == "syscall");
+        if has_gone_on && found.is_empty() && !facts.is_empty() {
+            ended += 1;
+            continue;
+        }
         match compare(facts, found, lacks) {
             Ok(compared) => {
                 entries += found.len();
@@ -236,9 +242,13 @@ fn equals_facts(
         "Go {}: {goroutines} goroutines wait on {entries} things, {fields} fields were compared",
         go.version()
     );
-    match wrong.is_empty() && goroutines > 100 {
+    match wrong.is_empty() && goroutines > 100 && ended <= 3 {
         true => Ok(()),
-        false => Err(format!("{goroutines} compared:\n{}", wrong.join("\n")).into()),
+        false => Err(format!(
+            "{goroutines} compared, {ended} have gone on:\n{}",
+            wrong.join("\n")
+        )
+        .into()),
     }
 }
 
