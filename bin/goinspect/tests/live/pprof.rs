@@ -8,7 +8,7 @@ use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
 use serde_json::Value;
 
-use crate::process::{gcore, runs_freely};
+use crate::process::{gcore, runs_freely, until};
 use crate::run::{fails_with, goinspect, snapshot};
 
 /// A running `zoo` whose own profile is uncut where Go can be told so (since 1.23).
@@ -375,8 +375,19 @@ pub fn folded_equals_the_programs_own(go: &Toolchain) -> Result<(), Failed> {
 pub fn all_means_all(go: &Toolchain) -> Result<(), Failed> {
     let profiles = Profiles::new()?;
     let zoo = start(go, &BuildOptions::default())?;
-    let taken = snapshot(zoo.pid(), &["--all"])?;
-    let raw = Raw::read(go, &profiles.of(&zoo.pid().to_string(), &["--all"])?)?;
+    // The runtime may start goroutines of its own meanwhile: the profile is one from between two snapshots that agree.
+    let states = |taken: &Value| -> Vec<(u64, bool)> {
+        let all = taken["goroutines"].as_array().into_iter().flatten();
+        all.map(|g| (g["goid"].as_u64().unwrap(), g["status"] == "dead"))
+            .collect()
+    };
+    let (taken, raw) = until("nothing begins or ends", || {
+        let before = snapshot(zoo.pid(), &["--all"]).ok()?;
+        let profile = profiles.of(&zoo.pid().to_string(), &["--all"]).ok()?;
+        let raw = Raw::read(go, &profile).ok()?;
+        let after = snapshot(zoo.pid(), &["--all"]).ok()?;
+        (states(&before) == states(&after)).then_some((after, raw))
+    })?;
     zoo.quit()?;
     let all = taken["goroutines"].as_array().unwrap();
     assert_eq!(raw.total(), all.len() as u64);
