@@ -16,7 +16,7 @@ mod waitgroup;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use model::{Addr, Goid, Snapshot, WaitKind};
+use model::{Addr, Goid, Object, Snapshot, WaitKind};
 
 use crate::finding::{Certainty, Finding, Severity, Trend};
 use crate::words;
@@ -168,6 +168,19 @@ fn longest_wait(world: &World<'_>, goids: &[Goid]) -> Option<u64> {
         .iter()
         .filter_map(|&goid| world.waited(world.goroutine(goid)?));
     known.max()
+}
+
+/// How many goroutines are told of in the details.
+const MAX_TOLD: usize = 3;
+
+/// The same finding, about an object; where the first of `who` are is told with it.
+fn about(world: &World<'_>, object: &Object, who: &[Goid], finding: Finding) -> Finding {
+    let told = who.iter().take(MAX_TOLD);
+    Finding {
+        details: told.map(|&goid| words::who_and_why(world, goid)).collect(),
+        objects: vec![(object.kind, object.addr)],
+        ..finding
+    }
 }
 
 /// A finding with what every rule says.

@@ -57,17 +57,6 @@ pub(crate) fn the(object: &Object) -> String {
     }
 }
 
-/// What a waiter wants: `to send to`, `to lock`.
-pub(crate) fn wants(op: &str) -> &'static str {
-    match op {
-        "send" => "to send to",
-        "receive" => "to receive from",
-        "lock" => "to lock",
-        "rlock" => "to read-lock",
-        _ => "for",
-    }
-}
-
 /// Where the program itself is: `main.worker (pool.go:17)`.
 pub(crate) fn place(g: &Goroutine) -> String {
     match g.top_user_frame() {

@@ -103,6 +103,13 @@ impl<'a> World<'a> {
         holders.filter(is_user).collect()
     }
 
+    /// Those who wait on an object, if none of them could go on; `None` if one could, or there are none.
+    pub fn stuck_waiters(&self, object: &Object) -> Option<Vec<Goid>> {
+        let waiters: Vec<Goid> = object.waiters().collect();
+        let all_stuck = waiters.iter().all(|&goid| self.is_stuck(goid));
+        (all_stuck && !waiters.is_empty()).then_some(waiters)
+    }
+
     /// Whether nobody who is known to be able to could make it go on.
     pub fn is_stuck(&self, goid: Goid) -> bool {
         self.stuck.contains(&goid)

@@ -46,4 +46,4 @@ pub use snapshot::{
 };
 pub use traceback::{Ancestor, Arg, Bubble, FramePlace, M, MRef, Traceback};
 pub use version::{Dialect, GoVersion, LabelPlace};
-pub use waiting::{ChanState, WaitKind, WaitState, WaitingOn};
+pub use waiting::{ChanState, WaitKind, WaitState, WaitingOn, intent};

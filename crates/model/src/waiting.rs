@@ -100,6 +100,19 @@ impl WaitKind {
     }
 }
 
+/// What somebody wants to do with a thing, by the `op` of [`WaitingOn`] or of a queue: `to send to`, `for`.
+pub fn intent(op: Option<&str>) -> &'static str {
+    match op {
+        Some("receive") => "to receive from",
+        Some("send") => "to send to",
+        Some("lock") => "to lock",
+        Some("rlock") => "to read-lock",
+        Some("read") => "to read from",
+        Some("write") => "to write to",
+        _ => "for",
+    }
+}
+
 /// What is known of a thing that is waited on.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum WaitState {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::{self, Write as _};
 
-use model::{Escaped, Goroutine, WaitKind, WaitState, WaitingOn};
+use model::{Escaped, Goroutine, WaitKind, WaitState, WaitingOn, intent};
 
 use crate::page::Page;
 use crate::words::{counted, left_out, long_time, thousands};
@@ -14,15 +14,7 @@ const MAX_THINGS: usize = 3;
 
 /// `to receive from the channel main.queue (chan int)`.
 pub(crate) fn what(on: &WaitingOn, nanotime: Option<u64>) -> String {
-    let op = match on.op.as_deref() {
-        Some("receive") => "to receive from",
-        Some("send") => "to send to",
-        Some("lock") => "to lock",
-        Some("rlock") => "to read-lock",
-        Some("read") => "to read from",
-        Some("write") => "to write to",
-        _ => "for",
-    };
+    let op = intent(on.op.as_deref());
     let name = match (&on.name, on.addr) {
         (Some(name), _) => format!(" {name}"),
         (None, Some(addr)) => format!(" {addr}"),

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use model::{Frame, Goid, Object, WaitKind};
+use model::{Goid, Object, Stacks, WaitKind, intent};
 
 use crate::finding::{Certainty, Finding, Severity};
 use crate::rules::finding;
@@ -16,7 +16,8 @@ pub(super) const ID: &str = "nobody-left";
 pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
     // Many goroutines may wait in one place for channels of their own.
     type Orphans<'a> = (Vec<Goid>, Vec<&'a Object>);
-    let mut places: HashMap<(&str, &[Frame]), Orphans<'_>> = HashMap::new();
+    let mut stacks = Stacks::default();
+    let mut places: HashMap<(&str, usize), Orphans<'_>> = HashMap::new();
     for object in world.objects() {
         if !matches!(object.kind, WaitKind::Chan | WaitKind::Cond)
             || !world.helpers(object).is_empty()
@@ -26,7 +27,9 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
         for queue in &object.queues {
             let stuck = queue.goids.iter().filter(|&&goid| world.is_stuck(goid));
             for g in stuck.filter_map(|&goid| world.goroutine(goid)) {
-                let place = places.entry((&queue.op, &g.frames)).or_default();
+                let place = places
+                    .entry((&queue.op, stacks.number(&g.frames)))
+                    .or_default();
                 place.0.push(g.goid);
                 if place.1.last().is_none_or(|last| last.addr != object.addr) {
                     place.1.push(object);
@@ -55,7 +58,7 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
                 "{} in {} {} {what}, to which no other goroutine's stack leads",
                 words::count_wait(goids.len()),
                 words::place(g),
-                words::wants(op),
+                intent(Some(op)),
             );
             Some(Finding {
                 objects: objects

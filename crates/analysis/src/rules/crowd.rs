@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use model::{Addr, Frame, Goid, Goroutine, Status, WaitKind};
+use model::{Addr, Goid, Goroutine, Stacks, Status, WaitKind};
 
 use crate::finding::{Certainty, Finding, Severity};
 use crate::rules::finding;
@@ -17,11 +17,12 @@ const MANY: usize = 20;
 const TOO_MANY: usize = 1000;
 
 pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
-    let mut crowds: HashMap<(Addr, *const Frame), (Vec<Goid>, &Goroutine)> = HashMap::new();
+    let mut stacks = Stacks::default();
+    let mut crowds: HashMap<(Addr, usize), (Vec<Goid>, &Goroutine)> = HashMap::new();
     for g in &world.snapshot.goroutines {
         let waits = matches!(g.status, Status::Waiting | Status::Leaked) && !g.system;
         if let (true, Some(site)) = (waits, &g.gopc) {
-            let crowd = crowds.entry((site.pc, g.frames.as_ptr()));
+            let crowd = crowds.entry((site.pc, stacks.number(&g.frames)));
             crowd.or_insert_with(|| (Vec::new(), g)).0.push(g.goid);
         }
     }

@@ -9,10 +9,11 @@ use crate::world::World;
 
 pub(super) const ID: &str = "far-timer";
 
-/// From when on a timer is far away, in nanoseconds.
-const FAR: i64 = 24 * 3600 * 1_000_000_000;
+/// In nanoseconds.
 const DAY: i64 = 24 * 3600 * 1_000_000_000;
 const YEAR: i64 = 365 * DAY;
+/// From when on a timer is far away.
+const FAR: i64 = DAY;
 
 pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
     let Some(now) = world

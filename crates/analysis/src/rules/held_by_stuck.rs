@@ -1,10 +1,10 @@
 //! Something that others wait for, and the only goroutines that could have to do with it are stuck themselves,
 //! though not in a circle.
 
-use model::WaitKind;
+use model::{WaitKind, intent};
 
 use crate::finding::{Certainty, Finding, Severity};
-use crate::rules::{finding, wait_cycle};
+use crate::rules::{about, finding, wait_cycle};
 use crate::words;
 use crate::world::World;
 
@@ -14,16 +14,18 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
     let circles = wait_cycle::circles(world);
     let mut found = Vec::new();
     for object in world.objects() {
-        let waiters: Vec<_> = object.waiters().collect();
-        let all_stuck = waiters.iter().all(|&goid| world.is_stuck(goid));
         let helpers = world.helpers(object);
+        if object.kind == WaitKind::WaitGroup || helpers.is_empty() {
+            continue;
+        }
+        let Some(waiters) = world.stuck_waiters(object) else {
+            continue;
+        };
         let in_circle = circles.iter().any(|circle| {
-            waiters
-                .iter()
-                .chain(&helpers)
-                .all(|goid| circle.contains(goid))
+            let mut all = waiters.iter().chain(&helpers);
+            all.all(|goid| circle.binary_search(goid).is_ok())
         });
-        if object.kind == WaitKind::WaitGroup || !all_stuck || helpers.is_empty() || in_circle {
+        if in_circle {
             continue;
         }
         let op = object.queues.first().map_or("", |queue| &*queue.op);
@@ -34,28 +36,24 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
             "send" => Severity::Warning,
             _ => Severity::Info,
         };
+        let one = helpers.len() == 1;
         let sentence = format!(
-            "{} {} {}; the only other that refer{} to it, {}, {} stuck",
+            "{} {} {}; the only {} to it, {}, {} stuck",
             words::count_wait(waiters.len()),
-            words::wants(op),
+            intent(Some(op)),
             words::the(object),
-            if helpers.len() == 1 { "s" } else { "" },
-            words::goroutines(&helpers),
-            if helpers.len() == 1 {
-                "is itself"
+            if one {
+                "other that refers"
             } else {
-                "are themselves"
+                "others that refer"
             },
+            words::goroutines(&helpers),
+            if one { "is itself" } else { "are themselves" },
         );
-        let details = helpers
-            .iter()
-            .take(3)
-            .map(|&goid| words::who_and_why(world, goid));
+        let waits = finding(ID, severity, Certainty::Suspected, waiters, sentence);
         found.push(Finding {
-            details: details.collect(),
-            because_of: helpers,
-            objects: vec![(object.kind, object.addr)],
-            ..finding(ID, severity, Certainty::Suspected, waiters, sentence)
+            because_of: helpers.clone(),
+            ..about(world, object, &helpers, waits)
         });
     }
     found

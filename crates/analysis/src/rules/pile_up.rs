@@ -1,8 +1,10 @@
 //! Many goroutines that queue for one lock, or to send to one channel: whoever serves them is too slow, or
 //! does not serve them at all.
 
+use model::intent;
+
 use crate::finding::{Certainty, Finding, Severity};
-use crate::rules::finding;
+use crate::rules::{about, finding};
 use crate::words;
 use crate::world::World;
 
@@ -24,28 +26,24 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
             let sentence = format!(
                 "{} {} {}{}",
                 words::count_wait(queue.goids.len()),
-                words::wants(&queue.op),
+                intent(Some(&queue.op)),
                 words::the(object),
                 match helpers.len() {
                     0 => String::new(),
                     _ => format!(", which {} may have", words::goroutines(&helpers)),
                 },
             );
-            let details = helpers
-                .iter()
-                .take(3)
-                .map(|&goid| words::who_and_why(world, goid));
+            let waiters = queue.goids.clone();
+            let pile = finding(
+                ID,
+                Severity::Warning,
+                Certainty::Suspected,
+                waiters,
+                sentence,
+            );
             found.push(Finding {
-                details: details.collect(),
-                because_of: helpers,
-                objects: vec![(object.kind, object.addr)],
-                ..finding(
-                    ID,
-                    Severity::Warning,
-                    Certainty::Suspected,
-                    queue.goids.clone(),
-                    sentence,
-                )
+                because_of: helpers.clone(),
+                ..about(world, object, &helpers, pile)
             });
         }
     }

@@ -1,9 +1,9 @@
 //! A WaitGroup whose counter is not zero, and those who could call `Done` are gone or stuck.
 
-use model::{ObjectState, WaitKind};
+use model::ObjectState;
 
 use crate::finding::{Certainty, Finding, Severity};
-use crate::rules::finding;
+use crate::rules::{about, finding};
 use crate::words;
 use crate::world::World;
 
@@ -15,11 +15,9 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
         let ObjectState::WaitGroup { counter, .. } = object.state else {
             continue;
         };
-        let waiters: Vec<_> = object.waiters().collect();
-        let all_stuck = waiters.iter().all(|&goid| world.is_stuck(goid));
-        if object.kind != WaitKind::WaitGroup || !all_stuck {
+        let Some(waiters) = world.stuck_waiters(object) else {
             continue;
-        }
+        };
         let helpers = world.helpers(object);
         let why = match helpers.as_slice() {
             [] => "no other goroutine refers to it: whoever should have called Done has ended"
@@ -35,21 +33,16 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
             words::the(object),
             if counter == 1 { "is" } else { "are" },
         );
-        let details = helpers
-            .iter()
-            .take(3)
-            .map(|&goid| words::who_and_why(world, goid));
+        let waits = finding(
+            ID,
+            Severity::Warning,
+            Certainty::Suspected,
+            waiters,
+            sentence,
+        );
         found.push(Finding {
-            details: details.collect(),
-            because_of: helpers,
-            objects: vec![(object.kind, object.addr)],
-            ..finding(
-                ID,
-                Severity::Warning,
-                Certainty::Suspected,
-                waiters,
-                sentence,
-            )
+            because_of: helpers.clone(),
+            ..about(world, object, &helpers, waits)
         });
     }
     found

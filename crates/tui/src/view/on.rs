@@ -1,6 +1,6 @@
 //! What a goroutine waits on, in words.
 
-use model::{ChanState, Goroutine, Object, ObjectState, WaitKind, WaitState, WaitingOn};
+use model::{ChanState, Goroutine, Object, ObjectState, WaitKind, WaitState, WaitingOn, intent};
 
 use crate::state::Model;
 use crate::text::{age, clean};
@@ -56,15 +56,7 @@ fn due(when: i64, model: &Model) -> String {
 
 /// For the detail pane: `waits to receive from chan main.queue`, and what is known of that.
 pub(super) fn sentence(on: &WaitingOn, model: &Model) -> String {
-    let op = match on.op.as_deref() {
-        Some("receive") => "to receive from",
-        Some("send") => "to send to",
-        Some("lock") => "to lock",
-        Some("rlock") => "to read-lock",
-        Some("read") => "to read from",
-        Some("write") => "to write to",
-        _ => "for",
-    };
+    let op = intent(on.op.as_deref());
     let state = match &on.state {
         WaitState::Chan(Some(state)) => format!(", {}", channel(state)),
         WaitState::Chan(None) => ": for ever".to_owned(),
