@@ -160,7 +160,7 @@ impl Screen {
             color: common.color.enabled() && config.theme != Theme::None,
             light: config.theme == Theme::Light,
             keymap: config.keymap()?,
-            view: format!("{:?}", config.view),
+            view: config.view,
             filter: filter.map(|f| f.text.clone()).unwrap_or_default(),
             interval,
             max_overhead: None,

@@ -5,8 +5,9 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use serde::Deserialize;
-use tui::Keymap;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use tui::{Keymap, View};
 
 use crate::failure::Failure;
 
@@ -18,7 +19,7 @@ pub struct Config {
     #[serde(default)]
     pub theme: Theme,
     /// The view that the UI starts with.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "view")]
     pub view: View,
     /// Other keys for actions.
     #[serde(default)]
@@ -38,19 +39,13 @@ pub enum Theme {
     None,
 }
 
-/// The views.
-#[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum View {
-    #[default]
-    Goroutines,
-    Groups,
-    Tree,
-    Objects,
-    Findings,
-    Threads,
-    Overview,
+/// A view by its name, as its tab says it, in small letters.
+fn view<'de, D: Deserializer<'de>>(deserializer: D) -> Result<View, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    View::named(&name).ok_or_else(|| {
+        let names = View::ALL.map(View::name).join(", ");
+        D::Error::custom(format!("there is no view {name:?}; there are {names}"))
+    })
 }
 
 impl Config {

@@ -42,4 +42,5 @@ pub use feed::{Feed, FeedEvent, Request};
 pub use keymap::Keymap;
 pub use pace::interval_within;
 pub use run::{Exit, UiError, UiOptions, run};
+pub use state::View;
 pub use timeline::context;

@@ -14,7 +14,7 @@ use crate::analyst::Analyst;
 use crate::feed::{Feed, FeedEvent, Request};
 use crate::keymap::Keymap;
 use crate::source;
-use crate::state::{Model, Wish};
+use crate::state::{Model, View, Wish};
 use crate::terminal::{self, Keyboard};
 use crate::update::{Effect, Msg, update};
 use crate::view::view;
@@ -30,8 +30,8 @@ pub struct UiOptions {
     pub light: bool,
     /// Which keys do what.
     pub keymap: Keymap,
-    /// The view to start with, by its name (`findings`); goroutines if there is none of that name.
-    pub view: String,
+    /// The view to start with.
+    pub view: View,
     /// The filter to start with, in the language of [`model::Filter`]; empty for none.
     pub filter: String,
     /// The interval that the sampler starts with.

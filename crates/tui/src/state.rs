@@ -25,18 +25,27 @@ use crate::view::{findings, groups, objects, threads, tree};
 use crate::watch::{Since, Watch};
 
 /// The views, in the order of their tabs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum View {
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum View {
+    /// A line for each goroutine.
+    #[default]
     Goroutines,
+    /// Those that have something in common.
     Groups,
+    /// Who started whom.
     Tree,
+    /// Channels and locks.
     Objects,
+    /// What is stuck.
     Findings,
+    /// The runtime's threads.
     Threads,
+    /// Numbers over time.
     Overview,
 }
 
 impl View {
+    /// All of them.
     pub const ALL: [View; 7] = [
         View::Goroutines,
         View::Groups,
@@ -47,14 +56,26 @@ impl View {
         View::Overview,
     ];
 
-    /// The view of a name: `groups`.
+    /// Its name in the configuration: `groups`.
+    pub fn name(self) -> &'static str {
+        match self {
+            View::Goroutines => "goroutines",
+            View::Groups => "groups",
+            View::Tree => "tree",
+            View::Objects => "objects",
+            View::Findings => "findings",
+            View::Threads => "threads",
+            View::Overview => "overview",
+        }
+    }
+
+    /// The view of a name.
     pub fn named(name: &str) -> Option<View> {
-        let mut views = Self::ALL.into_iter();
-        views.find(|view| format!("{view:?}").eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|view| view.name() == name)
     }
 
     /// The view `steps` tabs further on, around the end.
-    pub fn step(self, steps: usize) -> View {
+    pub(crate) fn step(self, steps: usize) -> View {
         let at = Self::ALL.iter().position(|view| *view == self);
         let mut around = Self::ALL.into_iter().cycle();
         around.nth(at.unwrap_or_default() + steps).unwrap_or(self)
@@ -197,7 +218,7 @@ impl Model {
             watch: Watch::default(),
             timeline: Timeline::default(),
             list: List::default(),
-            view: View::Goroutines,
+            view: options.view,
             groups: Outline::default(),
             group_list: Vec::new(),
             by: By::Stack,
@@ -225,7 +246,6 @@ impl Model {
             paused: false,
             max_overhead: options.max_overhead,
         };
-        model.view = View::named(&options.view).unwrap_or(View::Goroutines);
         if let Some(error) = model.try_filter(&options.filter) {
             let line = FilterLine::new(options.filter, String::new(), &model.watch);
             model.filter_line = Some(FilterLine {

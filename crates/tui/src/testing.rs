@@ -15,6 +15,7 @@ use ratatui::backend::TestBackend;
 use crate::feed::FeedEvent;
 use crate::keymap::Key;
 use crate::run::UiOptions;
+use crate::state::View;
 use crate::state::{Model, Wish};
 use crate::update::{Effect, Msg, update};
 use crate::view::view;
@@ -196,7 +197,7 @@ pub(crate) fn options() -> UiOptions {
         color: false,
         light: false,
         keymap: Default::default(),
-        view: String::new(),
+        view: View::default(),
         filter: String::new(),
         interval: Duration::from_secs(1),
         max_overhead: None,

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -118,16 +118,21 @@ impl Drop for Running {
     }
 }
 
+/// An error of a command that has failed.
+pub(super) fn succeeded(status: ExitStatus) -> io::Result<()> {
+    match status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(status.to_string())),
+    }
+}
+
 fn send(signal: &str, to: &str) -> io::Result<()> {
     let status = Command::new("kill")
         .args(["-s", signal, "--", to])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(io::Error::other(status.to_string())),
-    }
+    succeeded(status)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::child::succeeded;
 use super::programs::Load;
 
 /// How many clients there are at a time.
@@ -170,10 +171,7 @@ fn client_of_its_own(words: &[&str], fill: &(dyn Fn(&str) -> String + Sync)) -> 
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(io::Error::other(status.to_string())),
-    }
+    succeeded(status)
 }
 
 #[cfg(test)]

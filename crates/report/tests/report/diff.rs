@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::properties::{obeyed_by_a_terminal, snapshot};
 use crate::samples::{frame, hostile_core, service, site, small_service, waiting};
-use crate::schema::{MANUAL, assert_explained, assert_valid, strictly};
+use crate::schema::{MANUAL, assert_explained, assert_shares, assert_valid, strictly};
 
 static STRICT: LazyLock<Validator> = LazyLock::new(|| strictly(shipped()));
 
@@ -248,17 +248,7 @@ fn the_wrong_way_round_is_told() {
 
 #[test]
 fn the_schema_is_one_and_says_of_snapshots_what_theirs_says() {
-    assert!(jsonschema::meta::is_valid(&shipped()));
-    let of_snapshots: Value = serde_json::from_str(report::SNAPSHOT_SCHEMA).unwrap();
-    let mut shared = 0;
-    for (name, definition) in shipped()["$defs"].as_object().unwrap() {
-        let theirs = of_snapshots["$defs"].get(name);
-        if let Some(theirs) = theirs.or(of_snapshots["properties"].get(name)) {
-            assert_eq!(definition, theirs, "{name}");
-            shared += 1;
-        }
-    }
-    assert_eq!(shared, 12);
+    assert_shares(&shipped(), 12);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::properties::{obeyed_by_a_terminal, snapshot};
 use crate::samples::{hostile_core, service, small_service};
-use crate::schema::{MANUAL, assert_valid, strictly};
+use crate::schema::{MANUAL, assert_shares, assert_valid, strictly};
 
 static STRICT: LazyLock<Validator> = LazyLock::new(|| strictly(shipped()));
 
@@ -74,17 +74,7 @@ fn of_a_goroutine_that_waits_for_work() {
 
 #[test]
 fn the_schema_is_one_and_says_of_snapshots_what_theirs_says() {
-    assert!(jsonschema::meta::is_valid(&shipped()));
-    let of_snapshots: Value = serde_json::from_str(report::SNAPSHOT_SCHEMA).unwrap();
-    let mut shared = 0;
-    for (name, definition) in shipped()["$defs"].as_object().unwrap() {
-        let theirs = of_snapshots["$defs"].get(name);
-        if let Some(theirs) = theirs.or(of_snapshots["properties"].get(name)) {
-            assert_eq!(definition, theirs, "{name}");
-            shared += 1;
-        }
-    }
-    assert_eq!(shared, 9);
+    assert_shares(&shipped(), 9);
 }
 
 #[test]

@@ -179,6 +179,21 @@ fn the_manual_explains_every_field() {
     assert_explained(&shipped());
 }
 
+/// A schema is one, and says the same as that of snapshots of so many things that both have.
+pub fn assert_shares(schema: &Value, expected: usize) {
+    assert!(jsonschema::meta::is_valid(schema));
+    let of_snapshots = shipped();
+    let mut shared = 0;
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        let theirs = of_snapshots["$defs"].get(name);
+        if let Some(theirs) = theirs.or(of_snapshots["properties"].get(name)) {
+            assert_eq!(definition, theirs, "{name}");
+            shared += 1;
+        }
+    }
+    assert_eq!(shared, expected);
+}
+
 pub fn assert_explained(schema: &Value) {
     fn names(schema: &Value, found: &mut Vec<String>) {
         if let Value::Object(map) = schema {

@@ -76,28 +76,16 @@ const SEVERITY: usize = 9;
 const CERTAINTY: usize = 11;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let columns = usize::from(area.width);
-    let names = Text::raw(format!(
+    let names = format!(
         "   {:SEVERITY$}{:CERTAINTY$}{:>7}  WHAT",
         "SEVERITY", "CERTAINTY", "SINCE"
-    ));
+    );
     let nothing = match (model.snapshot(), model.analysed) {
         (None, _) => "There is no sample yet.",
         (_, false) => "Looking …",
         (_, true) => "Nothing found: no rule sees a goroutine that is stuck.",
     };
-    rows::draw(
-        model,
-        &model.findings,
-        frame,
-        area,
-        names,
-        nothing,
-        |line| match line.id {
-            Id::Under(_, role, _) => rows::goroutine(model, line, role, columns),
-            _ => finding(model, line, columns),
-        },
-    );
+    rows::draw_heads(model, &model.findings, frame, area, names, nothing, finding);
 }
 
 fn finding(model: &Model, line: &Line, columns: usize) -> Text<'static> {

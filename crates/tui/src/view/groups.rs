@@ -86,7 +86,6 @@ const GROWTH: usize = 8;
 const BARS: usize = crate::trends::BARS;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let columns = usize::from(area.width);
     let what = match model.by {
         By::Stack => "STATE AND FUNCTION",
         By::Reason => "WAIT REASON",
@@ -94,23 +93,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         By::Object => "WAITS ON",
         By::Label => "LABEL",
     };
-    let names = Text::raw(format!(
+    let names = format!(
         "   {:>COUNT$}{:>GROWTH$} {:BARS$} {:>7}  {what}",
         "COUNT", "GROWTH", "RECENT", "SINCE"
-    ));
-    let nothing = "There are no goroutines to group.";
-    rows::draw(
-        model,
-        &model.groups,
-        frame,
-        area,
-        names,
-        nothing,
-        |line| match line.id {
-            Id::Under(_, role, _) => rows::goroutine(model, line, role, columns),
-            _ => group(model, line, columns),
-        },
     );
+    let nothing = "There are no goroutines to group.";
+    rows::draw_heads(model, &model.groups, frame, area, names, nothing, group);
 }
 
 fn group(model: &Model, line: &Line, columns: usize) -> Text<'static> {

@@ -67,28 +67,16 @@ const COUNT: usize = 8;
 const REFERS: usize = 7;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let columns = usize::from(area.width);
-    let names = Text::raw(format!(
+    let names = format!(
         "   {:>COUNT$}{:>REFERS$}  {:KIND$}WHICH, AND ITS STATE",
         "WAITING", "REFER", "KIND"
-    ));
+    );
     let nothing = match model.snapshot().map(|s| s.objects.is_some()) {
         Some(true) => "No goroutine waits on a channel or a lock.",
         Some(false) => "This sample does not tell what goroutines wait on.",
         None => "There is no sample yet.",
     };
-    rows::draw(
-        model,
-        &model.objects,
-        frame,
-        area,
-        names,
-        nothing,
-        |line| match line.id {
-            Id::Under(_, role, _) => rows::goroutine(model, line, role, columns),
-            _ => object(model, line, columns),
-        },
-    );
+    rows::draw_heads(model, &model.objects, frame, area, names, nothing, object);
 }
 
 fn object(model: &Model, line: &Line, columns: usize) -> Text<'static> {

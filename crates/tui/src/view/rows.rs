@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 
 use super::table::since;
 use super::{on, padded};
-use crate::cursor::Role;
+use crate::cursor::{Id, Role};
 use crate::list::function;
 use crate::outline::{Line, Outline};
 use crate::state::{Focus, Model};
@@ -59,6 +59,24 @@ pub(super) fn draw(
     }
 }
 
+/// The same of a view whose heads are drawn by `head`; under them are goroutines.
+pub(super) fn draw_heads(
+    model: &Model,
+    outline: &Outline,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    names: String,
+    nothing: &str,
+    head: fn(&Model, &Line, usize) -> Text<'static>,
+) {
+    let columns = usize::from(area.width);
+    let line = |line: &Line| match line.id {
+        Id::Under(_, role, _) => goroutine(model, line, role, columns),
+        _ => head(model, line, columns),
+    };
+    draw(model, outline, frame, area, Text::raw(names), nothing, line);
+}
+
 /// `▸` what can be opened, `▾` what is open.
 pub(super) fn handle(line: &Line) -> &'static str {
     match line.open {
@@ -83,12 +101,7 @@ fn role(role: Role) -> &'static str {
 }
 
 /// A goroutine under a head.
-pub(super) fn goroutine(
-    model: &Model,
-    line: &Line,
-    as_what: Role,
-    columns: usize,
-) -> Text<'static> {
+fn goroutine(model: &Model, line: &Line, as_what: Role, columns: usize) -> Text<'static> {
     let indent = indent(line);
     let row = model.watch.rows.get(line.at as usize);
     let Some(row) = row.filter(|_| line.at != Line::GONE) else {
