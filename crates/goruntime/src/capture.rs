@@ -123,7 +123,7 @@ pub fn capture(
 ) -> Result<Capture, CaptureError> {
     let mut memory = CapturedMemory::new();
     let mut diagnostics = Vec::new();
-    let kept = ahead.and_then(|ahead| ahead.take(target, &mut memory, runtime));
+    let kept = ahead.map(|ahead| ahead.take(target, &mut memory, runtime));
     let mut ranges = globals(runtime);
     memory.fetch(target, &mut ranges);
     let (list, len) = list_gs(&memory, runtime, limits)?;
@@ -136,9 +136,10 @@ pub fn capture(
     diagnostics.extend(broken);
     let g_size = runtime.g.extent();
     ranges.clear();
-    let known = kept.as_ref().map_or(0, |kept| kept.gs().len());
-    let new = gs.iter().skip(known).filter(|g| !g.is_null());
-    ranges.extend(new.map(|&g| (g, g_size)));
+    let is_kept = |i| kept.as_ref().is_some_and(|kept| kept.has(i));
+    let others = gs.iter().enumerate().filter(|&(i, _)| !is_kept(i));
+    let others = others.map(|(_, &g)| g).filter(|g| !g.is_null());
+    ranges.extend(others.map(|g| (g, g_size)));
     ranges.extend(ms.iter().map(|&m| (m, runtime.m.extent())));
     memory.fetch(target, &mut ranges);
     ranges.clear();
@@ -170,7 +171,7 @@ pub fn capture(
     let too_long = kept.as_ref().and_then(Kept::too_long);
     let mut spared = 0usize;
     for (i, &at) in gs.iter().enumerate() {
-        if kept.as_ref().is_some_and(|kept| kept.has(i)) {
+        if is_kept(i) {
             continue;
         }
         let Some(g) = memory

@@ -28,10 +28,11 @@ impl Prepared {
         self.layer.place(at, len)
     }
 
-    /// Reads everything. False if a part could not be read: then no [`Prepared::place`] is to be relied on.
-    pub fn fill(&mut self, from: &dyn ReadMemory) -> bool {
+    /// Reads everything. What cannot be read is not part of [`crate::CapturedMemory`] later; in [`Prepared::bytes`] there are
+    /// only ones then, or what was read before the place that could not be.
+    pub fn fill(&mut self, from: &dyn ReadMemory) {
         self.layer.fill(from);
-        self.layer.take_failed().is_empty()
+        self.layer.take_failed();
     }
 
     /// What was read, for [`Prepared::place`].

@@ -161,7 +161,10 @@ pub fn read_ahead(
         .map(|(index, waiter, facts)| (waiter, (index, facts)))
         .unzip();
     waits::fetch(&mut memory, process, runtime, limits, &waiting, true);
-    plan.extend(memory.take_wants());
+    // Some are guesses, and lead nowhere.
+    let mut wants = memory.take_wants();
+    wants.retain(|&(at, len)| memory.slice(at, len).is_ok());
+    plan.extend(wants);
     let _ = memory.take_misses();
     let bytes = plan.iter().chain(&later).map(|&(_, len)| len as u64).sum();
     let too_long = Some(speed.time(bytes)).filter(|&time| time > max_pause);
@@ -369,10 +372,8 @@ impl Ahead {
         target: &dyn ReadMemory,
         memory: &mut CapturedMemory,
         runtime: &Runtime,
-    ) -> Option<Kept> {
-        if !self.prepared.fill(target) {
-            return None;
-        }
+    ) -> Kept {
+        self.prepared.fill(target);
         let bytes = self.prepared.bytes();
         let from = |place: usize| bytes.get(place..).unwrap_or_default();
         let mut holds: Vec<bool> = Vec::with_capacity(self.sleepers.len());
@@ -385,7 +386,9 @@ impl Ahead {
             for one in &self.handovers {
                 let channel = from(one.hchan);
                 let is_first = |queue: gobinary::Scalar| queue.get(channel) == Some(one.at);
-                let has_prev = sudog.prev.get(from(one.sudog)).is_some_and(|at| at != 0);
+                let prev = sudog.prev.get(from(one.sudog));
+                // Only ones: it could not be read.
+                let has_prev = prev.is_some_and(|at| at != 0 && at != u64::MAX);
                 // Whoever takes it out of the queue has perhaps begun to write.
                 let is_queued = has_prev || is_first(hchan.recvq) || is_first(hchan.sendq);
                 if let Some(holds) = holds.get_mut(one.sleeper) {
@@ -403,14 +406,14 @@ impl Ahead {
         }
         memory.adopt(self.prepared);
         memory.fetch(target, &mut firsts);
-        Some(Kept {
+        Kept {
             gs: self.gs,
             stacks: self.stacks,
             is_kept,
             sleepers: self.sleepers,
             same_semaphores,
             too_long: self.too_long,
-        })
+        }
     }
 
     fn has_same_semaphores(&self, runtime: &Runtime) -> bool {
