@@ -37,6 +37,8 @@ pub enum Command {
     Snapshot(Snapshot),
     /// Look at a core file: in the terminal UI, or in a pipe as Go's own traceback text.
     Core(Core),
+    /// Write a series of snapshots of a process into a file; `attach FILE` replays it.
+    Record(Record),
     /// Compare two snapshots, core files or Go dumps, goroutine by goroutine.
     Diff(Diff),
     /// Tell the story of one goroutine: what it waits on, since when, who could wake it, where it comes from.
@@ -50,17 +52,39 @@ pub enum Command {
 /// `goinspect attach`.
 #[derive(ClapArgs, Debug)]
 pub struct Attach {
-    /// The ID of the process to watch, or a file to look at: a core, a saved snapshot, a Go dump.
+    /// The ID of the process to watch, or a file to look at: a core, a saved snapshot, a Go dump, or a
+    /// recording, which is replayed.
     pub target: String,
+    /// Time between two samples: 500ms, 1s, 1m. A recording is replayed as fast as it was recorded, unless this says otherwise.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub interval: Option<Duration>,
+    /// The share of its time that the program may be stopped for at most: 1%, 0.2%. Where the interval is too short
+    /// for that, samples are taken further apart.
+    #[arg(long, value_name = "PERCENT", value_parser = parse_share)]
+    pub max_overhead: Option<f64>,
+}
+
+/// `goinspect record`.
+#[derive(ClapArgs, Debug)]
+pub struct Record {
+    /// The ID of the process to record.
+    pub target: String,
+    /// The file to write. One that exists is left alone, unless --force is given.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
     /// Time between two samples: 500ms, 1s, 1m.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     pub interval: Duration,
+    /// How long to record; without it until Ctrl-C, or the end of the process.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
 }
 
 /// `goinspect snapshot`.
 #[derive(ClapArgs, Debug)]
 pub struct Snapshot {
-    /// The ID of the process to look at, or a file: a core, a saved snapshot, a Go dump.
+    /// The ID of the process to look at, or a file: a core, a saved snapshot, a Go dump, a recording (its
+    /// last sample; FILE@N is its Nth).
     pub target: String,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Json)]
@@ -86,7 +110,7 @@ pub struct Core {
 /// `goinspect diff`.
 #[derive(ClapArgs, Debug)]
 pub struct Diff {
-    /// What was before: a saved snapshot, a core file or a Go dump.
+    /// What was before: a saved snapshot, a core file, a Go dump, a recording (its last sample; FILE@N is its Nth).
     pub old: String,
     /// What came after: one of these, or the ID of a process.
     pub new: String,
@@ -101,7 +125,8 @@ pub struct Diff {
 /// `goinspect why`.
 #[derive(ClapArgs, Debug)]
 pub struct Why {
-    /// The ID of the process to look at, or a file: a core, a saved snapshot, a Go dump.
+    /// The ID of the process to look at, or a file: a core, a saved snapshot, a Go dump, a recording (its
+    /// last sample; FILE@N is its Nth).
     pub target: String,
     /// The ID of the goroutine.
     pub goid: u64,
@@ -113,7 +138,8 @@ pub struct Why {
 /// `goinspect findings`.
 #[derive(ClapArgs, Debug)]
 pub struct Findings {
-    /// The ID of the process to look at, or a file: a core, a saved snapshot, a Go dump.
+    /// The ID of the process to look at, or a file: a core, a saved snapshot, a Go dump, a recording (its
+    /// last sample; FILE@N is its Nth).
     pub target: String,
     /// An earlier snapshot of the same process: each finding then says whether it is new, and whether it grows.
     #[arg(long, value_name = "FILE")]
@@ -191,7 +217,7 @@ pub struct Common {
     /// several Go runtimes.
     #[arg(long, global = true, value_name = "FILE")]
     pub module: Option<String>,
-    /// Use the executable even if it is not the one that wrote the core.
+    /// Use the executable even if it is not the one that wrote the core; overwrite the file to record to.
     #[arg(long, global = true)]
     pub force: bool,
     /// Only goroutines that match: goid:17 status:waiting reason:"chan receive" func:net/http
@@ -307,6 +333,15 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// `1%`, `0.2%`: as a part of 1.
+fn parse_share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    match number.trim().parse::<f64>() {
+        Ok(percent) if (0.001..=50.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("from 0.001% to 50%".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,6 +366,15 @@ mod tests {
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
         for wrong in ["1", "s", "0s", "1h", "-1s", "NaNs", ""] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares() {
+        assert_eq!(parse_share("1%"), Ok(0.01));
+        assert_eq!(parse_share("25"), Ok(0.25));
+        for wrong in ["", "%", "0%", "100%", "-1%", "NaN%"] {
+            assert!(parse_share(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `goinspect attach`: the terminal UI, and the thread that takes its samples.
 
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,31 +13,47 @@ use signal_hook::iterator::Signals;
 use tui::{Feed, FeedEvent, Request, UiError, UiOptions};
 
 use crate::args::{self, Common};
+use crate::config::{Config, Theme};
 use crate::failure::Failure;
+use crate::replay::Replay;
 use crate::snapshot::options;
-use crate::target::Given;
+use crate::target::{Given, open_recording, unreadable_recording};
+
+/// The time between two samples of a process.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Watches a process until the user leaves, or shows a file.
 pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
     let given = Given::parse(&command.target)?;
-    let Given::Process(pid) = given else {
-        return show(&given, common);
+    let pid = match &given {
+        Given::Process(pid) => *pid,
+        Given::Recording(path, number) => return replay(path, *number, command.interval, common),
+        _ => return show(&given, common),
     };
+    let interval = command.interval.unwrap_or(INTERVAL);
     // What is wrong with the target is said before the terminal is taken over.
     let mut session = Session::open(pid, options(common, wanted(common)))?;
     let first = session.sample()?;
-    let (screen, events, asked) = Screen::new(&first, command.interval, common)?;
-    let interval = command.interval;
+    let (mut screen, events, asked) = Screen::new(&first, interval, common)?;
+    screen.options.max_overhead = command.max_overhead;
+    let max_overhead = command.max_overhead;
+    let at_work = screen.options.at_work.clone();
+    let pause = first.capture.pause.unwrap_or_default();
     let sampler = thread::Builder::new()
         .name("goinspect-sampler".to_owned())
         .spawn(move || {
-            if events.send(FeedEvent::Snapshot(Arc::new(first))).is_ok() {
+            let first = Arc::new(first);
+            if events.send(FeedEvent::Snapshot(first.clone())).is_ok() {
                 Sampling {
                     session,
                     events,
                     asked,
                     interval,
+                    max_overhead,
+                    pause,
+                    at_work,
                     paused: false,
+                    last: first,
                 }
                 .run();
             }
@@ -47,6 +64,48 @@ pub fn run(command: &args::Attach, common: &Common) -> Result<(), Failure> {
     let ended = sampler.join();
     left?;
     ended.map_err(|_| Failure::internal("the sampling thread panicked"))
+}
+
+/// Plays a recording from its beginning, or stands still at the sample that is asked for.
+fn replay(
+    path: &Path,
+    number: Option<usize>,
+    interval: Option<Duration>,
+    common: &Common,
+) -> Result<(), Failure> {
+    let given = Given::Recording(path.to_owned(), number);
+    let mut recording = open_recording(path)?;
+    // What is wrong is said before the terminal is taken over. There is no sample 0, and none with the largest of all numbers.
+    let asked = number.map_or(0, |number| number.wrapping_sub(1));
+    let mut first = recording.sample(asked);
+    if number.is_none() {
+        // One good sample is enough; of those that are damaged the screen tells.
+        let mut others = 1..recording.count();
+        while first.is_err()
+            && let Some(at) = others.next()
+        {
+            first = recording.sample(at).or(first);
+        }
+    }
+    let first = first.map_err(|why| unreadable_recording(path, &why))?;
+    let interval = interval.unwrap_or(recording.interval());
+    let (mut screen, events, asked) = Screen::new(&first, interval, common)?;
+    if screen.options.title.is_empty() {
+        screen.options.title = given.file_name();
+    }
+    let mut replay = Replay::new(recording, interval, events, asked);
+    let player = thread::Builder::new()
+        .name("goinspect-replay".to_owned())
+        .spawn(move || match number {
+            // There is no sample 0: it has been refused.
+            Some(number) => replay.stand_at(number.saturating_sub(1)),
+            None => replay.play(),
+        })
+        .map_err(|why| Failure::internal(format!("cannot start a thread: {why}")))?;
+    let left = screen.run();
+    let ended = player.join();
+    left?;
+    ended.map_err(|_| Failure::internal("the replaying thread panicked"))
 }
 
 /// Shows the one state that a file holds.
@@ -72,6 +131,8 @@ pub fn show(given: &Given, common: &Common) -> Result<(), Failure> {
 fn wanted(common: &Common) -> Wanted {
     Wanted {
         dead: common.all,
+        objects: true,
+        ms: true,
         ..Wanted::default()
     }
 }
@@ -93,11 +154,17 @@ impl Screen {
         let (requests, asked) = mpsc::channel();
         leave_on_signals(events.clone())?;
         let filter = common.filter.as_ref();
+        let config = Config::load()?;
         let options = UiOptions {
             title: title(first),
-            color: common.color.enabled(),
+            color: common.color.enabled() && config.theme != Theme::None,
+            light: config.theme == Theme::Light,
+            keymap: config.keymap()?,
+            view: format!("{:?}", config.view),
             filter: filter.map(|f| f.text.clone()).unwrap_or_default(),
             interval,
+            max_overhead: None,
+            at_work: Arc::default(),
         };
         let feed = Feed {
             events: shown,
@@ -151,7 +218,14 @@ struct Sampling {
     events: Sender<FeedEvent>,
     asked: Receiver<Request>,
     interval: Duration,
+    max_overhead: Option<f64>,
+    /// How long the last stop was.
+    pause: Duration,
+    /// Held during each sample.
+    at_work: Arc<Mutex<()>>,
     paused: bool,
+    /// The last sample: the next one shares with it what did not change.
+    last: Arc<Snapshot>,
 }
 
 impl Sampling {
@@ -164,7 +238,12 @@ impl Sampling {
             let wait = if self.paused {
                 Self::LOOK_WHILE_PAUSED
             } else {
-                (last + self.interval).saturating_duration_since(Instant::now())
+                let share = self.max_overhead.unwrap_or(1.0);
+                let interval = tui::interval_within(self.interval, self.pause, share);
+                let due = last.checked_add(interval);
+                due.map_or(Self::LOOK_WHILE_PAUSED, |due| {
+                    due.saturating_duration_since(Instant::now())
+                })
             };
             let request = self.asked.recv_timeout(wait);
             let due = match request {
@@ -178,6 +257,8 @@ impl Sampling {
                     false
                 }
                 Ok(Request::Sample) | Err(RecvTimeoutError::Timeout) => true,
+                // That is for recordings; the screen has what was sampled.
+                Ok(Request::Show(_)) => false,
                 Ok(Request::SetInterval(interval)) => {
                     self.interval = interval;
                     false
@@ -205,11 +286,17 @@ impl Sampling {
 
     /// `false` if no more samples can be taken, or nobody wants them.
     fn sample(&mut self) -> bool {
-        match self.session.sample() {
-            Ok(snapshot) => self
-                .events
-                .send(FeedEvent::Snapshot(Arc::new(snapshot)))
-                .is_ok(),
+        let at_work = self.at_work.lock();
+        let sample = self.session.sample();
+        drop(at_work);
+        match sample {
+            Ok(mut snapshot) => {
+                self.pause = snapshot.capture.pause.unwrap_or_default();
+                snapshot.share_unchanged(&self.last);
+                self.last = Arc::new(snapshot);
+                let event = FeedEvent::Snapshot(self.last.clone());
+                self.events.send(event).is_ok()
+            }
             Err(error) if error.kind == ErrorKind::Gone => {
                 let _ = self.events.send(FeedEvent::Ended {
                     message: error.message,

@@ -58,6 +58,6 @@ pub fn run(command: &args::Diff, common: &Common) -> Result<(), Failure> {
 fn text(given: &Given) -> Result<Option<String>, Failure> {
     match given {
         Given::Dump(path) => read_text(path).map(Some),
-        Given::Process(_) | Given::Core(_) | Given::Saved(_) => Ok(None),
+        _ => Ok(None),
     }
 }

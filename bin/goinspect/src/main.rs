@@ -4,12 +4,15 @@
 
 mod args;
 mod attach;
+mod config;
 mod core;
 mod diff;
 
 mod failure;
 mod findings;
 mod ps;
+mod record;
+mod replay;
 mod snapshot;
 mod target;
 mod why;
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         Command::Attach(command) => attach::run(command, &args.common),
         Command::Snapshot(command) => snapshot::run(command, &args.common),
         Command::Core(command) => core::run(command, &args.common),
+        Command::Record(command) => record::run(command, &args.common),
         Command::Diff(command) => diff::run(command, &args.common),
         Command::Why(command) => why::run(command, &args.common),
         Command::Findings(command) => findings::run(command, &args.common),

@@ -1,15 +1,18 @@
-//! What a TARGET on the command line is: a process, a core file, a saved snapshot, a Go dump.
+//! What a TARGET on the command line is: a process, a core file, a saved snapshot, a recording, a Go dump.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use model::{Pid, Snapshot};
+use report::{ReadRecordingError, Recording};
 use sampler::{Session, Wanted};
 
 use crate::args::{Common, FilterArg};
 use crate::failure::Failure;
 use crate::snapshot::options;
+use crate::tell;
 
 /// A target, told by what it is and not by its name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +23,8 @@ pub enum Given {
     Core(PathBuf),
     /// A snapshot that `goinspect snapshot` saved.
     Saved(PathBuf),
+    /// What `goinspect record` wrote, and which of its samples is meant, from 1; `None`: the last one.
+    Recording(PathBuf, Option<usize>),
     /// A text with goroutines in it, as Go prints it.
     Dump(PathBuf),
 }
@@ -43,6 +48,9 @@ impl Given {
                 read.map_err(|why| unreadable(path, &why))?;
             }
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+                if let Some((file, number)) = numbered(target) {
+                    return Given::parse(file)?.at(number);
+                }
                 return Err(Failure::not_found(format!(
                     "{target} is neither a process ID nor a file"
                 ))
@@ -55,6 +63,8 @@ impl Given {
             Ok(Given::Core(path))
         } else if report::looks_like_snapshot(&head) {
             Ok(Given::Saved(path))
+        } else if report::looks_like_recording(&head) {
+            Ok(Given::Recording(path, None))
         } else if report::looks_like_dump(&String::from_utf8_lossy(&head)) {
             Ok(Given::Dump(path))
         } else if head.starts_with(b"\x7fELF") {
@@ -64,8 +74,21 @@ impl Given {
             )
         } else {
             Err(Failure::damaged(format!(
-                "{target} is neither a core file, nor a saved snapshot, nor a Go dump"
+                "{target} is neither a core file, nor a saved snapshot, nor a recording, nor a Go dump"
             )))
+        }
+    }
+
+    /// One of its samples.
+    fn at(self, number: usize) -> Result<Given, Failure> {
+        match self {
+            Given::Recording(path, None) => Ok(Given::Recording(path, Some(number))),
+            other => Err(Failure::command_line(format!(
+                "{} has no sample {number}: it is {}",
+                other.file_name(),
+                other.what()
+            ))
+            .hint("FILE@N means the Nth sample of a recording")),
         }
     }
 
@@ -75,6 +98,7 @@ impl Given {
             Given::Process(_) => "a process",
             Given::Core(_) => "a core file",
             Given::Saved(_) => "a saved snapshot",
+            Given::Recording(..) => "a recording",
             Given::Dump(_) => "a Go dump",
         }
     }
@@ -83,7 +107,10 @@ impl Given {
     pub fn file_name(&self) -> String {
         let path = match self {
             Given::Process(_) => None,
-            Given::Core(path) | Given::Saved(path) | Given::Dump(path) => path.file_name(),
+            Given::Core(path)
+            | Given::Saved(path)
+            | Given::Recording(path, _)
+            | Given::Dump(path) => path.file_name(),
         };
         path.map_or(String::new(), |name| name.to_string_lossy().into_owned())
     }
@@ -98,6 +125,19 @@ impl Given {
                 report::read_json(BufReader::new(file))
                     .map_err(|why| Failure::damaged(format!("{}: {why}", path.display())))?
             }
+            Given::Recording(path, number) => {
+                let mut recording = open_recording(path)?;
+                for note in recording.notes() {
+                    tell(format_args!("note: {note}"));
+                }
+                let number = number.unwrap_or(recording.count());
+                if common.verbose {
+                    tell(format_args!("sample {number} of {}", recording.count()));
+                }
+                // There is no sample 0, and none with the largest of all numbers.
+                let sample = recording.sample(number.wrapping_sub(1));
+                Arc::unwrap_or_clone(sample.map_err(|why| unreadable_recording(path, &why))?)
+            }
             Given::Dump(path) => {
                 let text = read_text(path)?;
                 let taken = std::fs::metadata(path).and_then(|meta| meta.modified());
@@ -109,6 +149,31 @@ impl Given {
             keep(&mut snapshot, filter);
         }
         Ok(snapshot)
+    }
+}
+
+/// `FILE@N`.
+fn numbered(target: &str) -> Option<(&str, usize)> {
+    let (file, number) = target.rsplit_once('@')?;
+    Some((file, number.parse().ok()?))
+}
+
+/// Opens a recording.
+pub fn open_recording(path: &Path) -> Result<Recording, Failure> {
+    let file = File::open(path).map_err(|why| unreadable(path, &why))?;
+    Recording::open(file).map_err(|why| unreadable_recording(path, &why))
+}
+
+/// What a user is told of a recording, or a sample of it, that cannot be read.
+pub fn unreadable_recording(path: &Path, why: &ReadRecordingError) -> Failure {
+    let message = format!("{}: {why}", path.display());
+    match why {
+        ReadRecordingError::Io(why) => unreadable(path, why),
+        ReadRecordingError::NoSuchSample { .. } => Failure::command_line(message),
+        ReadRecordingError::Damaged { .. } => Failure::damaged(message).hint(
+            "other samples may be whole: FILE@N is the Nth, and `attach` shows what there is",
+        ),
+        _ => Failure::damaged(message),
     }
 }
 
@@ -127,7 +192,7 @@ fn unreadable(path: &Path, why: &std::io::Error) -> Failure {
 }
 
 /// Leaves out what the filter does not want, and says so in the snapshot.
-fn keep(snapshot: &mut Snapshot, filter: &FilterArg) {
+pub fn keep(snapshot: &mut Snapshot, filter: &FilterArg) {
     let all = snapshot.goroutines.len();
     let now = snapshot.capture.nanotime;
     snapshot

@@ -40,10 +40,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "report",
         ],
     ),
-    ("tui", &["model", "ratatui", "crossterm"]),
+    ("tui", &["model", "analysis", "ratatui", "crossterm"]),
     (
         "goinspect",
-        &["model", "analysis", "report", "sampler", "tui"],
+        &["model", "analysis", "report", "sampler", "tui", "serde"],
     ),
     ("fixtures", &["serde_json"]),
     (

@@ -15,6 +15,7 @@ mod elf;
 mod error;
 mod layouts;
 mod pclntab;
+mod pointer_map;
 mod types;
 
 pub use arguments::ArgPiece;
@@ -25,4 +26,5 @@ pub use error::BinaryError;
 pub use layouts::{layouts_for, write_layouts};
 pub use model::GoVersion;
 pub use pclntab::{Func, InlinedCall, Pclntab};
+pub use pointer_map::{PointerMap, StackObject};
 pub use types::{Field, PathError, Scalar, Shape, Type, TypeId, TypeTable};

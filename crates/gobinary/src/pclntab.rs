@@ -22,10 +22,18 @@ const MAGIC_GO118: u32 = 0xffff_fff0;
 const FLAG_TOP_FRAME: u8 = 1;
 /// `abi.FuncFlagSPWrite`.
 const FLAG_SP_WRITE: u8 = 2;
+/// `abi.PCDATA_StackMapIndex`.
+const PCDATA_STACK_MAP_INDEX: u32 = 1;
 /// `abi.PCDATA_InlTreeIndex`.
 const PCDATA_INL_TREE_INDEX: u32 = 2;
 /// `abi.PCDATA_ArgLiveIndex`.
 const PCDATA_ARG_LIVE_INDEX: u32 = 3;
+/// `abi.FUNCDATA_ArgsPointerMaps`.
+const FUNCDATA_ARGS_POINTER_MAPS: u32 = 0;
+/// `abi.FUNCDATA_LocalsPointerMaps`.
+const FUNCDATA_LOCALS_POINTER_MAPS: u32 = 1;
+/// `abi.FUNCDATA_StackObjects`.
+const FUNCDATA_STACK_OBJECTS: u32 = 2;
 /// `abi.FUNCDATA_InlTree`.
 const FUNCDATA_INL_TREE: u32 = 3;
 /// `abi.FUNCDATA_ArgInfo`.
@@ -337,6 +345,26 @@ impl<'t> Func<'t> {
     /// Offset of the bitmap for the text offset `at` among those.
     pub(crate) fn arg_live_index(&self, at: u32) -> Option<u32> {
         self.pcdata(PCDATA_ARG_LIVE_INDEX, at)
+    }
+
+    /// Offset of the bitmaps of its arguments from `moduledata.gofunc`.
+    pub(crate) fn args_pointer_maps(&self) -> Option<u32> {
+        self.funcdata(FUNCDATA_ARGS_POINTER_MAPS)
+    }
+
+    /// Offset of the bitmaps of its variables from `moduledata.gofunc`.
+    pub(crate) fn locals_pointer_maps(&self) -> Option<u32> {
+        self.funcdata(FUNCDATA_LOCALS_POINTER_MAPS)
+    }
+
+    /// Offset of the list of values in its frame from `moduledata.gofunc`.
+    pub(crate) fn stack_objects(&self) -> Option<u32> {
+        self.funcdata(FUNCDATA_STACK_OBJECTS)
+    }
+
+    /// Which of its bitmaps holds at the text offset `at`.
+    pub(crate) fn stack_map_index(&self, at: u32) -> Option<u32> {
+        self.pcdata(PCDATA_STACK_MAP_INDEX, at)
     }
 
     /// `runtime/symtab.go`, `pcdatavalue`; `None` is Go's -1.

@@ -19,7 +19,7 @@ use crate::heap::Heap;
 use crate::labels;
 use crate::limits::Limits;
 use crate::machine::{Machine, list_ms};
-use crate::objects::{self, Memories, Spread};
+use crate::objects::{self, Laid, Memories, Spread};
 use crate::places::Places;
 use crate::runtime::Runtime;
 use crate::signal::interrupted_registers;
@@ -105,7 +105,7 @@ impl Decoder {
             physical: Vec::new(),
             callbacks: Vec::new(),
             places: Vec::new(),
-            sps: Vec::new(),
+            laid: Vec::new(),
             spread: Spread::default(),
         };
         let mut goroutines = Vec::with_capacity(addresses.len());
@@ -185,8 +185,8 @@ struct Sample<'a> {
     callbacks: Vec<Callback>,
     /// Where they lie, if that is wanted.
     places: Vec<model::FramePlace>,
-    /// The stack pointers of the frames that the last walk visited, if objects are wanted.
-    sps: Vec<Addr>,
+    /// Where the frames that the last walk visited lie, if objects are wanted.
+    laid: Vec<Laid>,
     spread: Spread,
 }
 
@@ -211,13 +211,13 @@ impl Sample<'_> {
         let labels = self.labels(g.labels, &mut notes);
         let (frames, stack_end, sp) = if status == Status::Dead {
             self.places.clear();
-            self.sps.clear();
+            self.laid.clear();
             (Arc::from([]), StackEnd::Complete, None)
         } else {
             self.stack(at, g, m, &mut notes)
         };
         if self.wanted.objects {
-            self.spread.note(at, g.hi, &self.sps);
+            self.spread.note(modules, at, g.hi, &self.laid);
         }
         let traceback = self.traceback(g, status, &mut notes);
         let waiting_on = match &waitreason {
@@ -422,7 +422,7 @@ impl Sample<'_> {
             (inside, Err(why)) => {
                 self.physical.clear();
                 self.places.clear();
-                self.sps.clear();
+                self.laid.clear();
                 if let Some((part, _)) = inside {
                     self.put_c(0, part);
                 }
@@ -470,19 +470,19 @@ impl Sample<'_> {
             physical,
             callbacks,
             places,
-            sps,
+            laid,
             wanted,
             ..
         } = self;
         physical.clear();
         callbacks.clear();
         places.clear();
-        sps.clear();
+        laid.clear();
         unwinder.walk(&runtime.modules, *mem, start, limits.frames, |visited| {
             physical.push(visited.frame);
             callbacks.extend(Callback::visited(visited, physical.len()));
             if wanted.objects {
-                sps.push(visited.sp);
+                laid.push(Laid::new(visited));
             }
             if wanted.places {
                 places.push(finder.place(&runtime.modules, *mem, visited));

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use gobinary::{ArgPiece, Func, GoBinary, InlinedCall};
+use gobinary::{ArgPiece, Func, GoBinary, InlinedCall, PointerMap};
 use model::{Addr, LinkAddr};
 use rustc_hash::FxHashMap;
 
@@ -205,6 +205,13 @@ impl<'m> Spot<'m> {
         module
             .binary
             .arguments(&self.func, self.offset, module.gofunc)
+    }
+
+    /// Which words of its frame hold pointers, if this is a call.
+    pub(crate) fn pointer_map(&self) -> Option<PointerMap> {
+        let module = self.module;
+        let binary = &module.binary;
+        binary.pointer_map(&self.func, self.offset, module.gofunc)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::heap::Heap;
 use crate::module::Modules;
 use crate::waits::Waits;
 
-pub(crate) use holders::Spread;
+pub(crate) use holders::{Laid, Spread};
 
 /// Where bytes come from.
 #[derive(Clone, Copy)]

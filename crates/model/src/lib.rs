@@ -17,6 +17,7 @@ mod goroutine;
 mod group;
 mod ids;
 mod object;
+mod sharing;
 mod snapshot;
 #[cfg(test)]
 mod testing;
@@ -38,6 +39,7 @@ pub use goroutine::{Goroutine, Labels, StackBounds, StackEnd, Status};
 pub use group::{Group, Stacks, group};
 pub use ids::{Goid, Pid, Tid};
 pub use object::{HeldBy, Holder, Object, ObjectState, Objects, Queue};
+pub use sharing::{unchanged_goroutines, unchanged_objects};
 pub use snapshot::{
     BuildInfo, CaptureInfo, LayoutSource, Snapshot, SymbolSource, TargetInfo, TargetKind,
     TextMapping, Unreadable,

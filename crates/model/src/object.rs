@@ -84,8 +84,8 @@ pub struct Holder {
     pub by: HeldBy,
 }
 
-/// How sure it is that a word on a stack is a pointer to an [`Object`]. It may always be left over from
-/// a call that is over.
+/// How sure it is that a word on a stack is a pointer to an [`Object`]. Words that the
+/// code no longer needs are not looked at, where the compiler tells.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum HeldBy {
     /// It is the object's address.

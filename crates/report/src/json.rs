@@ -137,7 +137,7 @@ pub(crate) struct CaptureDto {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct GoroutineDto<'a> {
+pub(crate) struct GoroutineDto<'a> {
     goid: u64,
     parent_goid: Option<u64>,
     g: Hex,
@@ -199,7 +199,7 @@ pub(crate) struct FrameDto<'a> {
 }
 
 #[derive(Serialize)]
-struct UnreadableDto<'a> {
+pub(crate) struct UnreadableDto<'a> {
     index: usize,
     g: Hex,
     reason: &'a str,
@@ -283,7 +283,7 @@ impl CaptureDto {
 }
 
 impl<'a> GoroutineDto<'a> {
-    fn new(g: &'a Goroutine) -> Self {
+    pub(crate) fn new(g: &'a Goroutine) -> Self {
         let mut notes: Vec<Cow<'a, str>> = g.notes.iter().map(|n| n.as_str().into()).collect();
         let stack_end = match &g.stack_end {
             StackEnd::Complete => "complete",
@@ -362,7 +362,7 @@ impl<'a> FrameDto<'a> {
 }
 
 impl<'a> UnreadableDto<'a> {
-    fn new(u: &'a Unreadable) -> Self {
+    pub(crate) fn new(u: &'a Unreadable) -> Self {
         UnreadableDto {
             index: u.index,
             g: Hex(u.g),

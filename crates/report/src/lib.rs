@@ -12,6 +12,7 @@ mod objects;
 mod page;
 mod pprof;
 pub mod read_json;
+mod recording;
 mod stacks;
 pub mod summary;
 pub mod traceback;
@@ -27,6 +28,7 @@ pub use folded::write_folded;
 pub use json::{SNAPSHOT_SCHEMA, Style, write_json};
 pub use pprof::{PprofOptions, write_pprof};
 pub use read_json::{ReadJsonError, looks_like_snapshot, read_json};
+pub use recording::{ReadRecordingError, Recorder, Recording, Written, looks_like_recording};
 pub use summary::{SummaryOptions, write_summary};
 pub use traceback::{
     Dump, Level, TracebackOptions, looks_like_dump, parse_dump, reduced, snapshot_of,

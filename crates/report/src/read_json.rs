@@ -14,6 +14,7 @@
 
 mod entries;
 mod objects;
+mod parts;
 mod shared;
 mod waiting;
 
@@ -28,8 +29,11 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 
 use self::entries::{BuildIn, CaptureIn, GoroutineIn, TargetIn, UnreadableIn};
 use self::objects::ObjectIn;
+use self::parts::Parts;
+pub(crate) use self::parts::Run;
 use self::shared::Shared;
 use crate::json::SNAPSHOT_VERSION;
+use crate::recording::DELTA_VERSION;
 
 /// Why a file could not be read as a snapshot. What it quotes of the file is
 /// harmless for a terminal.
@@ -76,6 +80,12 @@ pub enum ReadJsonError {
     /// JSON that does not say what it is.
     #[error("the file is JSON, but no snapshot: it has no \"schema\": {SNAPSHOT_VERSION:?}")]
     NoSchema,
+    /// What has changed, of something else.
+    #[error("what changed in the list {list} does not fit the sample before")]
+    Unfit {
+        /// In which list.
+        list: &'static str,
+    },
     /// There is something behind the snapshot.
     #[error("line {line} goes on behind the end of the snapshot; a series of them is a recording")]
     More {
@@ -89,16 +99,21 @@ pub enum ReadJsonError {
 /// Fields it does not know are passed over; of the fields that may be `null`, those that
 /// are missing are `null`. See the [module](self) for what is not as it was.
 pub fn read_json(input: impl Read) -> Result<Snapshot, ReadJsonError> {
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, input));
-    let mut reading = Reading::default();
-    let snapshot = match (Document(&mut reading)).deserialize(&mut json) {
-        Ok(snapshot) => snapshot,
-        Err(error) => return Err(reading.failed(&error)),
-    };
-    match json.end() {
-        Ok(()) => Ok(snapshot),
-        Err(error) if error.is_io() => Err(reading.failed(&error)),
-        Err(error) => Err(ReadJsonError::More { line: error.line() }),
+    Reading::default().read(input, None)
+}
+
+/// Reads the snapshots of a recording, one after the other, some of which say only what has changed.
+#[derive(Default)]
+pub(crate) struct ReadSeries(Reading);
+
+impl ReadSeries {
+    /// Reads one more. Equal stacks are shared with those read before.
+    pub(crate) fn read(
+        &mut self,
+        input: impl Read,
+        before: Option<&Snapshot>,
+    ) -> Result<Snapshot, ReadJsonError> {
+        self.0.read(input, before)
     }
 }
 
@@ -123,7 +138,7 @@ pub fn looks_like_snapshot(first_bytes: &[u8]) -> bool {
 }
 
 /// A string without escapes, and what comes behind it.
-fn quoted(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn quoted(text: &str) -> Option<(&str, &str)> {
     text.trim_start().strip_prefix('"')?.split_once('"')
 }
 
@@ -142,6 +157,8 @@ const KEYS: [&str; 8] = [
 /// What is known while reading.
 #[derive(Default)]
 struct Reading {
+    /// What the object must say it is.
+    schema: &'static str,
     shared: Shared,
     /// Which entry of a list is being read; the parser does not know.
     entry: Option<(&'static str, usize)>,
@@ -150,6 +167,30 @@ struct Reading {
 }
 
 impl Reading {
+    /// Reads a snapshot, or what has changed since the one `before`.
+    fn read(
+        &mut self,
+        input: impl Read,
+        before: Option<&Snapshot>,
+    ) -> Result<Snapshot, ReadJsonError> {
+        let input = BufReader::with_capacity(1 << 16, input);
+        let mut json = serde_json::Deserializer::from_reader(input);
+        self.schema = match before {
+            Some(_) => DELTA_VERSION,
+            None => SNAPSHOT_VERSION,
+        };
+        let parts = match (Document(self)).deserialize(&mut json) {
+            Ok(parts) => parts,
+            Err(error) => return Err(self.failed(&error)),
+        };
+        match json.end() {
+            Ok(()) => {}
+            Err(error) if error.is_io() => return Err(self.failed(&error)),
+            Err(error) => return Err(ReadJsonError::More { line: error.line() }),
+        }
+        parts.put_together(before)
+    }
+
     fn failed(&mut self, error: &serde_json::Error) -> ReadJsonError {
         if let Some(failure) = self.failure.take() {
             return failure;
@@ -201,7 +242,9 @@ enum Key {
     Target,
     Build,
     Capture,
+    SameGoroutines,
     Goroutines,
+    SameObjects,
     Objects,
     Unreadable,
     Diagnostics,
@@ -210,21 +253,21 @@ enum Key {
 }
 
 impl<'de> DeserializeSeed<'de> for Document<'_> {
-    type Value = Snapshot;
+    type Value = Parts;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Snapshot, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Parts, D::Error> {
         json.deserialize_map(self)
     }
 }
 
 impl<'de> serde::de::Visitor<'de> for Document<'_> {
-    type Value = Snapshot;
+    type Value = Parts;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a snapshot, which is an object")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Snapshot, M::Error> {
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Parts, M::Error> {
         let Document(reading) = self;
         let mut schema = false;
         let mut captured_at: Option<String> = None;
@@ -235,11 +278,12 @@ impl<'de> serde::de::Visitor<'de> for Document<'_> {
         let mut objects: Option<Vec<ObjectIn>> = None;
         let mut unreadable = None;
         let mut diagnostics: Option<Vec<String>> = None;
+        let (mut same_goroutines, mut same_objects) = (Vec::<Run>::new(), Vec::<Run>::new());
         while let Some(key) = map.next_key()? {
             match key {
                 Key::Schema => {
                     let found: String = map.next_value()?;
-                    if found != SNAPSHOT_VERSION {
+                    if found != reading.schema {
                         return Err(reading.stop(ReadJsonError::OtherSchema {
                             found: found.chars().take(MAX_QUOTED).collect(),
                         }));
@@ -250,6 +294,8 @@ impl<'de> serde::de::Visitor<'de> for Document<'_> {
                 Key::Target => target = Some(map.next_value()?),
                 Key::Build => build = Some(map.next_value()?),
                 Key::Capture => capture = Some(map.next_value()?),
+                Key::SameGoroutines => same_goroutines = map.next_value()?,
+                Key::SameObjects => same_objects = map.next_value()?,
                 Key::Goroutines => goroutines = Some(map.next_value_seed(Goroutines(reading))?),
                 Key::Objects => objects = map.next_value()?,
                 Key::Unreadable => unreadable = Some(map.next_value_seed(Entries(reading))?),
@@ -263,41 +309,31 @@ impl<'de> serde::de::Visitor<'de> for Document<'_> {
             return Err(reading.stop(ReadJsonError::NoSchema));
         }
         let missing = M::Error::missing_field;
-        let capture = capture.ok_or_else(|| missing("capture"))?;
-        let goroutines: Vec<_> = goroutines.ok_or_else(|| missing("goroutines"))?;
-        let unreadable: Vec<_> = unreadable.ok_or_else(|| missing("unreadable"))?;
-        let mut diagnostics = diagnostics.ok_or_else(|| missing("diagnostics"))?;
-        let counts = [
-            (capture.goroutines, goroutines.len(), "goroutines"),
-            (capture.unreadable, unreadable.len(), "unreadable"),
-        ];
-        for (said, are, list) in counts {
-            if said != are {
-                diagnostics.push(format!(
-                    "the file was changed after it was written: it says that the list {list} has {said} entries, but there are {are}"
-                ));
-            }
+        // What has changed says neither of these again.
+        if reading.schema == SNAPSHOT_VERSION {
+            target.as_ref().ok_or_else(|| missing("target"))?;
+            build.as_ref().ok_or_else(|| missing("build"))?;
         }
-        Ok(Snapshot {
+        Ok(Parts {
             captured_at: match captured_at {
                 Some(text) => time(&text).ok_or_else(|| {
                     M::Error::custom(format_args!("capturedAt: {text:?} is no time in RFC 3339"))
                 })?,
                 None => unknown_time(),
             },
-            target: target.ok_or_else(|| missing("target"))?.into(),
-            build: build.ok_or_else(|| missing("build"))?.into(),
-            capture: capture.into(),
-            goroutines,
+            target: target.map(Into::into),
+            build: build.map(Into::into),
+            capture: capture.ok_or_else(|| missing("capture"))?,
+            same_goroutines,
+            goroutines: goroutines.ok_or_else(|| missing("goroutines"))?,
+            same_objects,
             objects: objects.map(|list| {
                 let strings = &mut reading.shared.strings;
                 let read = list.into_iter();
                 read.map(|object| object.into_object(strings)).collect()
             }),
-            ms: Vec::new(),
-            traceback_labels: false,
-            unreadable,
-            diagnostics,
+            unreadable: unreadable.ok_or_else(|| missing("unreadable"))?,
+            diagnostics: diagnostics.ok_or_else(|| missing("diagnostics"))?,
         })
     }
 }

@@ -94,6 +94,13 @@ pub(crate) fn of_group<'g>(
     }
     let mut things: Vec<(&WaitingOn, (usize, usize))> = things.into_iter().collect();
     things.sort_by_key(|&(_, (count, order))| (Reverse(count), order));
+    if let Some(&(on, (1, _))) = things.first()
+        && goroutines > 1
+        && things.len() > MAX_THINGS
+    {
+        let (things, such) = (counted(things.len(), "different thing"), what(on, nanotime));
+        return writeln!(page, "  wait for {things}, such as {}", Escaped(&such));
+    }
     for &(on, (count, _)) in things.iter().take(MAX_THINGS) {
         let s = if count == 1 { "s" } else { "" };
         let who = match count == goroutines {

@@ -22,6 +22,20 @@ pub struct Feed {
 pub enum FeedEvent {
     /// A new sample.
     Snapshot(Arc<Snapshot>),
+    /// A sample of a recording.
+    Recorded {
+        /// Which one, from 0.
+        index: usize,
+        /// How many there are.
+        of: usize,
+        /// Those before it, the oldest first, that tell what has just changed ([`crate::context`] says how many
+        /// are enough); not needed where it follows the one that was sent last.
+        before: Vec<Arc<Snapshot>>,
+        /// Itself.
+        sample: Arc<Snapshot>,
+        /// Whether it stands still there until it is asked to go on.
+        paused: bool,
+    },
     /// A sample could not be taken; the next one may succeed.
     Failed {
         /// What failed.
@@ -43,6 +57,8 @@ pub enum FeedEvent {
 pub enum Request {
     /// Take one sample now, paused or not.
     Sample,
+    /// Show this sample of a recording, from 0, and pause.
+    Show(usize),
     /// Take samples this far apart from now on.
     SetInterval(Duration),
     /// Take no samples but those asked for.

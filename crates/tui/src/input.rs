@@ -68,6 +68,12 @@ impl Input {
         true
     }
 
+    /// Puts a text in the place of the bytes before the cursor.
+    pub fn replace_before(&mut self, bytes: usize, text: &str) {
+        self.delete_before(bytes.min(self.cursor));
+        self.insert(text);
+    }
+
     fn delete_before(&mut self, bytes: usize) {
         let start = self.cursor - bytes;
         let kept = self.text.get(..start).unwrap_or_default();

@@ -1,5 +1,13 @@
 //! The one table of keys: what they do, and what the help says of them.
 
+use std::collections::BTreeMap;
+
+use crate::state::View;
+
+mod table;
+
+pub(crate) use table::KEYMAP;
+
 /// A key as the table names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Key {
@@ -16,6 +24,7 @@ pub(crate) enum Key {
     Enter,
     Esc,
     Tab,
+    BackTab,
     Backspace,
     Delete,
 }
@@ -29,7 +38,20 @@ pub(crate) enum Action {
     PageDown,
     Top,
     Bottom,
-    Focus,
+    Open,
+    Back,
+    Unfold,
+    Shut,
+    View(View),
+    NextView,
+    PreviousView,
+    GroupBy,
+    Mark,
+    Unmark,
+    Only,
+    Fold,
+    Copy,
+    Edit,
     Filter,
     System,
     NextSort,
@@ -39,9 +61,16 @@ pub(crate) enum Action {
     Step,
     Longer,
     Shorter,
+    Earlier,
+    Later,
+    MuchEarlier,
+    MuchLater,
+    Oldest,
+    Newest,
     Diagnostics,
     Help,
     Close,
+    Suspend,
     Quit,
     /// Whatever is open.
     QuitAtOnce,
@@ -57,123 +86,67 @@ pub(crate) struct Binding {
     pub hint: &'static str,
 }
 
-const fn bind(
-    keys: &'static [Key],
-    action: Action,
-    help: &'static str,
-    hint: &'static str,
-) -> Binding {
-    Binding {
-        keys,
-        action,
-        help,
-        hint,
-    }
+/// Which keys do what: the table, with what the user wants otherwise.
+#[derive(Clone, Default, Debug)]
+pub struct Keymap {
+    changed: Vec<(Action, Vec<Key>)>,
 }
 
-/// All keys, under the headings of the help.
-pub(crate) const KEYMAP: &[(&str, &[Binding])] = &[
-    (
-        "Move",
-        &[
-            bind(&[Key::Up, Key::Char('k')], Action::Up, "one up", ""),
-            bind(&[Key::Down, Key::Char('j')], Action::Down, "one down", ""),
-            bind(
-                &[Key::PageUp, Key::Ctrl('b')],
-                Action::PageUp,
-                "a page up",
-                "",
-            ),
-            bind(
-                &[Key::PageDown, Key::Ctrl('f')],
-                Action::PageDown,
-                "a page down",
-                "",
-            ),
-            bind(
-                &[Key::Home, Key::Char('g')],
-                Action::Top,
-                "to the first",
-                "",
-            ),
-            bind(
-                &[Key::End, Key::Char('G')],
-                Action::Bottom,
-                "to the last",
-                "",
-            ),
-            bind(
-                &[Key::Tab, Key::Enter],
-                Action::Focus,
-                "to the stack and back",
-                "stack",
-            ),
-        ],
-    ),
-    (
-        "Choose",
-        &[
-            bind(&[Key::Char('/')], Action::Filter, "filter", "filter"),
-            bind(
-                &[Key::Char('s')],
-                Action::System,
-                "system goroutines too",
-                "system",
-            ),
-            bind(
-                &[Key::Char('o')],
-                Action::NextSort,
-                "order by next column",
-                "order",
-            ),
-            bind(
-                &[Key::Char('O')],
-                Action::PreviousSort,
-                "order by the one before",
-                "",
-            ),
-            bind(&[Key::Char('r')], Action::Reverse, "reverse the order", ""),
-        ],
-    ),
-    (
-        "Time",
-        &[
-            bind(
-                &[Key::Char(' ')],
-                Action::Pause,
-                "pause sampling, go on",
-                "pause",
-            ),
-            bind(&[Key::Char('.')], Action::Step, "take one sample now", ""),
-            bind(
-                &[Key::Char('+'), Key::Char('=')],
-                Action::Longer,
-                "longer interval",
-                "",
-            ),
-            bind(&[Key::Char('-')], Action::Shorter, "shorter interval", ""),
-        ],
-    ),
-    (
-        "Other",
-        &[
-            bind(
-                &[Key::Char('d')],
-                Action::Diagnostics,
-                "about this sample",
-                "",
-            ),
-            bind(&[Key::Char('?')], Action::Help, "this help", "help"),
-            bind(&[Key::Esc], Action::Close, "close, back, no filter", ""),
-            bind(&[Key::Char('q')], Action::Quit, "quit", "quit"),
-            bind(&[Key::Ctrl('c')], Action::QuitAtOnce, "quit at once", ""),
-        ],
-    ),
-];
+impl Keymap {
+    /// The table with other keys for some actions. An action is called by its name (`next-view`), a key by
+    /// what stands on it (`p`, `Space`, `Ctrl-B`, `PgUp`). A key that is given to an action is taken from any other one.
+    pub fn with(changes: &BTreeMap<String, Vec<String>>) -> Result<Keymap, String> {
+        let mut changed: Vec<(Action, Vec<Key>)> = Vec::new();
+        for (name, keys) in changes {
+            let action = bindings().map(|b| b.action).find(|a| a.name() == *name);
+            let action = action.ok_or_else(|| {
+                let names: Vec<String> = bindings().map(|b| b.action.name()).collect();
+                format!("there is no action {name}; there are {}", names.join(", "))
+            })?;
+            let keys = keys
+                .iter()
+                .map(|key| Key::parse(key).ok_or_else(|| format!("{name}: there is no key {key}")));
+            changed.push((action, keys.collect::<Result<_, _>>()?));
+        }
+        for (i, (action, keys)) in changed.iter().enumerate() {
+            let others = changed.iter().skip(i + 1);
+            let twice = others
+                .flat_map(|(_, keys)| keys)
+                .find(|key| keys.contains(key));
+            if let Some(key) = twice {
+                return Err(format!(
+                    "{} has two actions, one is {}",
+                    key.name(),
+                    action.name()
+                ));
+            }
+        }
+        Ok(Keymap { changed })
+    }
 
-/// What a key does outside the filter line.
-pub(crate) fn action(key: Key) -> Option<Action> {
-    bindings().find(|b| b.keys.contains(&key)).map(|b| b.action)
+    /// The keys of an action.
+    pub(crate) fn keys(&self, binding: &Binding) -> Vec<Key> {
+        if let Some((_, keys)) = self.changed.iter().find(|(a, _)| *a == binding.action) {
+            return keys.clone();
+        }
+        let taken = |key: &&Key| self.changed.iter().any(|(_, keys)| keys.contains(key));
+        binding
+            .keys
+            .iter()
+            .filter(|key| !taken(key))
+            .copied()
+            .collect()
+    }
+
+    /// What a key does outside the filter line.
+    pub(crate) fn action(&self, key: Key) -> Option<Action> {
+        // However the keys are set, this one leaves.
+        if key == Key::Ctrl('c') {
+            return Some(Action::QuitAtOnce);
+        }
+        let found = bindings().find(|binding| self.keys(binding).contains(&key));
+        found.map(|binding| binding.action)
+    }
 }
 
 /// All lines of the table.
@@ -181,7 +154,55 @@ pub(crate) fn bindings() -> impl Iterator<Item = &'static Binding> {
     KEYMAP.iter().flat_map(|(_, bindings)| bindings.iter())
 }
 
+impl Action {
+    /// What the configuration calls it: `next-view`, `groups`.
+    pub fn name(self) -> String {
+        let name = match self {
+            Action::View(view) => format!("{view:?}"),
+            action => format!("{action:?}"),
+        };
+        let mut words = String::new();
+        for (i, c) in name.char_indices() {
+            if i > 0 && c.is_uppercase() {
+                words.push('-');
+            }
+            words.push(c.to_ascii_lowercase());
+        }
+        words
+    }
+}
+
 impl Key {
+    /// The key of a name.
+    fn parse(name: &str) -> Option<Key> {
+        let named = [
+            Key::Up,
+            Key::Down,
+            Key::Left,
+            Key::Right,
+            Key::PageUp,
+            Key::PageDown,
+            Key::Home,
+            Key::End,
+            Key::Enter,
+            Key::Esc,
+            Key::Tab,
+            Key::BackTab,
+            Key::Backspace,
+            Key::Delete,
+            Key::Char(' '),
+        ];
+        let ctrl = name.strip_prefix("Ctrl-").and_then(|c| c.chars().next());
+        let found = named
+            .into_iter()
+            .find(|key| key.name() == name || format!("{key:?}") == name);
+        let mut chars = name.chars();
+        let single = chars.next().filter(|_| chars.next().is_none());
+        found
+            .or(ctrl.map(|c| Key::Ctrl(c.to_ascii_lowercase())))
+            .or(single.map(Key::Char))
+    }
+
     /// What stands on the key.
     pub fn name(self) -> String {
         match self {
@@ -192,6 +213,7 @@ impl Key {
             Key::Down => "↓".into(),
             Key::Left => "←".into(),
             Key::Right => "→".into(),
+            Key::BackTab => "Shift-Tab".into(),
             Key::PageUp => "PgUp".into(),
             Key::PageDown => "PgDn".into(),
             key => format!("{key:?}"),
@@ -202,6 +224,40 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_can_be_changed() {
+        let changes = |list: &[(&str, &[&str])]| {
+            let list = list.iter().map(|(action, keys)| {
+                let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+                ((*action).to_owned(), keys)
+            });
+            Keymap::with(&list.collect())
+        };
+        let keymap = changes(&[("pause", &["p", "Space"]), ("groups", &["Ctrl-G", "m"])]).unwrap();
+        for (key, action) in [
+            (Key::Char('p'), Some(Action::Pause)),
+            (Key::Char(' '), Some(Action::Pause)),
+            (Key::Ctrl('g'), Some(Action::View(View::Groups))),
+            (Key::Char('m'), Some(Action::View(View::Groups))),
+            (Key::Char('2'), None),
+            (Key::Char('j'), Some(Action::Down)),
+        ] {
+            assert_eq!(keymap.action(key), action, "{key:?}");
+        }
+        assert!(
+            changes(&[("paws", &["p"])])
+                .unwrap_err()
+                .contains("next-view")
+        );
+        assert!(changes(&[("pause", &["Hyper-X"])]).is_err());
+        assert!(changes(&[("pause", &["p"]), ("step", &["p"])]).is_err());
+        for binding in bindings() {
+            for key in binding.keys {
+                assert_eq!(Key::parse(&key.name()), Some(*key));
+            }
+        }
+    }
 
     #[test]
     fn no_key_is_bound_twice() {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::state::{Focus, Model};
+use crate::state::{Focus, Model, View};
 use crate::text::{clean, wrap};
 use crate::view::filter;
 
@@ -15,11 +15,13 @@ const BOTH: u16 = 8;
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Areas {
     pub header: Rect,
+    /// The views' names.
+    pub tabs: Rect,
     /// The names of the columns, and the rows.
     pub table: Rect,
     /// The line between list and stack, with the goroutine's title.
     pub title: Rect,
-    pub stack: Rect,
+    pub detail: Rect,
     /// The bar between list and stack when they are side by side.
     pub bar: Rect,
     pub notice: Rect,
@@ -37,6 +39,7 @@ impl Areas {
 pub(crate) fn areas(model: &Model, screen: Rect) -> Areas {
     let mut rest = screen;
     let header = take_top(&mut rest, if screen.height < 10 { 1 } else { 2 });
+    let tabs = take_top(&mut rest, u16::from(screen.height >= 8));
     let footer = match &model.filter_line {
         Some(line) => filter::help(model, line, screen.width.into()).len(),
         None => 1,
@@ -47,13 +50,19 @@ pub(crate) fn areas(model: &Model, screen: Rect) -> Areas {
     let notice = take_bottom(&mut rest, u16::try_from(lines).unwrap_or(0));
     let areas = Areas {
         header,
+        tabs,
         notice,
         filter,
         footer,
         ..Areas::default()
     };
     let list_has_focus = model.focus == Focus::List;
-    if screen.width >= SIDE_BY_SIDE {
+    if model.view == View::Overview && model.way.is_empty() {
+        Areas {
+            table: rest,
+            ..areas
+        }
+    } else if screen.width >= SIDE_BY_SIDE {
         let mut side = rest;
         side.width = (rest.width * 2 / 5).min(100);
         side.x = rest.right() - side.width;
@@ -69,7 +78,7 @@ pub(crate) fn areas(model: &Model, screen: Rect) -> Areas {
             table,
             bar,
             title,
-            stack: side,
+            detail: side,
             ..areas
         }
     } else if rest.height < BOTH && list_has_focus {
@@ -81,7 +90,7 @@ pub(crate) fn areas(model: &Model, screen: Rect) -> Areas {
         let title = take_top(&mut rest, 1);
         Areas {
             title,
-            stack: rest,
+            detail: rest,
             ..areas
         }
     } else {
@@ -96,7 +105,7 @@ pub(crate) fn areas(model: &Model, screen: Rect) -> Areas {
         Areas {
             table,
             title,
-            stack: rest,
+            detail: rest,
             ..areas
         }
     }

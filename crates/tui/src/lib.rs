@@ -7,16 +7,28 @@
 //! Everything on the screen that comes from the target passes through `text::clean` first: a
 //! program must not be able to send escape sequences to the terminal of whoever looks at it.
 
+mod analyst;
+mod complete;
+mod cursor;
 mod feed;
 mod input;
 mod keymap;
 mod layout;
 mod list;
+mod mouse;
+mod navigate;
+mod outline;
+mod pace;
+mod row;
 mod run;
+mod series;
+mod source;
 mod state;
 mod terminal;
 mod text;
 mod theme;
+mod timeline;
+mod trends;
 mod update;
 mod view;
 mod watch;
@@ -27,4 +39,7 @@ mod testing;
 mod tests;
 
 pub use feed::{Feed, FeedEvent, Request};
+pub use keymap::Keymap;
+pub use pace::interval_within;
 pub use run::{Exit, UiError, UiOptions, run};
+pub use timeline::context;

@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use model::{Filter, Goid, Goroutine, Site, Snapshot, Unreadable};
 
-use crate::watch::{Row, Watch};
+use crate::cursor::{Cause, Cursor, Id};
+use crate::watch::{Mark, Row, Watch};
 
 /// What the list can be ordered by: its columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,12 +43,50 @@ impl SortKey {
     }
 }
 
-/// What a line of the list stands for, whatever line that is.
+/// What became of those that are shown, since the mark or the sample before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Id {
-    Goroutine(Goid),
-    /// By its index in `runtime.allgs`.
-    Unreadable(usize),
+pub(crate) enum Only {
+    All,
+    New,
+    Gone,
+    Changed,
+    Same,
+}
+
+impl Only {
+    /// The next choice, around the end.
+    pub fn next(self) -> Only {
+        match self {
+            Only::All => Only::New,
+            Only::New => Only::Gone,
+            Only::Gone => Only::Changed,
+            Only::Changed => Only::Same,
+            Only::Same => Only::All,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Only::All => "all",
+            Only::New => "new",
+            Only::Gone => "gone",
+            Only::Changed => "changed or moved",
+            Only::Same => "unchanged",
+        }
+    }
+
+    /// Those that are gone leave all but their own list after some samples.
+    fn shows(self, row: &Row, watch: &Watch) -> bool {
+        match (self, watch.mark_of(row)) {
+            (Only::All, Mark::Gone) => row.lingers,
+            (Only::All, _)
+            | (Only::New, Mark::New)
+            | (Only::Gone, Mark::Gone)
+            | (Only::Changed, Mark::Changed | Mark::Moved)
+            | (Only::Same, Mark::Same) => true,
+            _ => false,
+        }
+    }
 }
 
 /// What a line of the list shows.
@@ -57,19 +96,11 @@ pub(crate) enum Item<'a> {
     Unreadable(&'a Unreadable),
 }
 
-/// Why the list is put together anew.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// The user asked for another order or choice: whoever is at the top wants to see its top.
-    Asked,
-    /// A sample came: what is looked at stays where it is.
-    Sample,
-}
-
 pub(crate) struct List {
     pub sort: SortKey,
     pub reverse: bool,
     pub show_system: bool,
+    pub only: Only,
     pub filter_text: String,
     filter: Filter,
     /// The visible goroutines, as indices of `Watch::rows`.
@@ -78,10 +109,7 @@ pub(crate) struct List {
     pub hidden: usize,
     /// How many of the snapshot's unreadable goroutines follow them.
     unreadable: usize,
-    pub selected: Option<Id>,
-    /// The line of the selection, and the first line on the screen.
-    pub cursor: usize,
-    pub offset: usize,
+    pub at: Cursor,
     /// The widest goid and state so far, so that columns don't jump to and fro.
     pub goid_width: usize,
     pub state_width: usize,
@@ -93,14 +121,13 @@ impl Default for List {
             sort: SortKey::Goid,
             reverse: false,
             show_system: false,
+            only: Only::All,
             filter_text: String::new(),
             filter: Filter::default(),
             order: Vec::new(),
             hidden: 0,
             unreadable: 0,
-            selected: None,
-            cursor: 0,
-            offset: 0,
+            at: Cursor::default(),
             goid_width: 5,
             state_width: 8,
         }
@@ -110,6 +137,11 @@ impl Default for List {
 impl List {
     pub fn len(&self) -> usize {
         self.order.len() + self.unreadable
+    }
+
+    /// The visible goroutines, as indices of `Watch::rows`.
+    pub fn order(&self) -> &[u32] {
+        &self.order
     }
 
     /// How many goroutines can be seen, those that are gone included.
@@ -136,22 +168,13 @@ impl List {
         }
     }
 
-    pub fn selected_item<'a>(&self, watch: &'a Watch) -> Option<Item<'a>> {
-        self.item(watch, self.cursor)
-    }
-
     /// Selects a line, or the last one if there are fewer.
     pub fn select(&mut self, watch: &Watch, line: usize) {
-        self.cursor = line.min(self.len().saturating_sub(1));
-        self.selected = self.item(watch, self.cursor).map(Item::id);
-    }
-
-    /// Scrolls as little as needed for the selection to be among `height` lines.
-    pub fn scroll_to_selection(&mut self, height: usize) {
-        let height = height.max(1);
-        let last = self.len().saturating_sub(height);
-        let lowest = self.cursor.saturating_sub(height - 1);
-        self.offset = self.offset.min(last).clamp(lowest, self.cursor);
+        let mut at = std::mem::take(&mut self.at);
+        at.select(line, self.len(), |line| {
+            self.item(watch, line).map(Item::id)
+        });
+        self.at = at;
     }
 
     /// Filters and sorts anew, and finds the selection again.
@@ -162,7 +185,7 @@ impl List {
         (self.order, self.hidden) = self.choose(watch, snapshot);
         self.sort(&watch.rows);
         // What could not be read matches no question; without a question it is there.
-        self.unreadable = if self.filter.is_empty() {
+        self.unreadable = if self.filter.is_empty() && self.only == Only::All {
             snapshot.unreadable.len()
         } else {
             0
@@ -176,26 +199,11 @@ impl List {
             self.goid_width = self.goid_width.max(digits);
             self.state_width = self.state_width.max(g.state().len());
         }
-        if cause == Cause::Asked && self.cursor == 0 {
-            self.offset = 0;
-            self.select(watch, 0);
-            return;
-        }
-        let line = self.find(watch, self.selected).unwrap_or(self.cursor);
-        if self.offset > 0 {
-            // The selection stays on its line of the screen while others come and go above it.
-            self.offset = (self.offset + line).saturating_sub(self.cursor);
-        }
-        self.select(watch, line);
-    }
-
-    fn find(&self, watch: &Watch, id: Option<Id>) -> Option<usize> {
-        let id = id?;
-        // Usually nothing moved.
-        let is_it = |line: &usize| self.item(watch, *line).map(Item::id) == Some(id);
-        Some(self.cursor)
-            .filter(is_it)
-            .or_else(|| (0..self.len()).find(is_it))
+        let mut at = std::mem::take(&mut self.at);
+        at.find_again(cause, self.len(), |line| {
+            self.item(watch, line).map(Item::id)
+        });
+        self.at = at;
     }
 
     /// The rows that are to be seen, and how many more would be but for being system goroutines.
@@ -207,6 +215,9 @@ impl List {
         let mut hidden = 0;
         let mut order = Vec::new();
         for (row, i) in rows.filter(|(row, _)| matcher.matches(&row.goroutine)) {
+            if !self.only.shows(row, watch) {
+                continue;
+            }
             if hide_system && row.goroutine.system {
                 hidden += 1;
             } else {

@@ -2,14 +2,19 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::mpsc::TryRecvError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 
+use crate::analyst::Analyst;
 use crate::feed::{Feed, FeedEvent, Request};
-use crate::state::Model;
+use crate::keymap::Keymap;
+use crate::source;
+use crate::state::{Model, Wish};
 use crate::terminal::{self, Keyboard};
 use crate::update::{Effect, Msg, update};
 use crate::view::view;
@@ -21,10 +26,22 @@ pub struct UiOptions {
     pub title: String,
     /// Whether to use colours. Without them the same is said by signs, bold and reverse video.
     pub color: bool,
+    /// Whether the terminal's background is light.
+    pub light: bool,
+    /// Which keys do what.
+    pub keymap: Keymap,
+    /// The view to start with, by its name (`findings`); goroutines if there is none of that name.
+    pub view: String,
     /// The filter to start with, in the language of [`model::Filter`]; empty for none.
     pub filter: String,
     /// The interval that the sampler starts with.
     pub interval: Duration,
+    /// The share of the program's time that stops may take at most (0.01 is a percent), if the sampler
+    /// keeps to one: see [`crate::interval_within`].
+    pub max_overhead: Option<f64>,
+    /// Held by whoever takes samples while the program stands still: goinspect does not let itself be stopped
+    /// (Ctrl-Z) in the middle of that.
+    pub at_work: Arc<Mutex<()>>,
 }
 
 /// Why the screen was left.
@@ -86,6 +103,21 @@ pub fn run(feed: Feed, options: UiOptions) -> Result<Exit, UiError> {
 pub(crate) trait Events {
     /// The next one, if it comes within `timeout`.
     fn next(&mut self, timeout: Duration) -> io::Result<Option<Msg>>;
+
+    /// Puts a text on the clipboard.
+    fn copy(&mut self, _text: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Stops the process; comes back when it is resumed.
+    fn suspend(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Lets the user edit a file, and comes back when that is done. Says what went wrong.
+    fn edit(&mut self, _file: &Path, _line: u32) -> io::Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// How long a new sample may wait for being shown. Keys never wait.
@@ -105,9 +137,11 @@ where
 {
     let failed = |error: B::Error| UiError::Terminal(io::Error::other(error));
     let start = Instant::now();
+    let at_work = options.at_work.clone();
     let mut model = Model::new(options);
     let size = terminal.size().map_err(failed)?;
     update(&mut model, Msg::Resize(size.width, size.height));
+    let analyst = Analyst::start().map_err(UiError::Terminal)?;
     let mut connected = true;
     let mut drawn: Option<Duration> = None;
     loop {
@@ -129,6 +163,7 @@ where
                 }
             }
         }
+        messages.extend(analyst.findings.try_iter().map(Msg::Found));
         let patience = if messages.is_empty() {
             PATIENCE
         } else {
@@ -153,6 +188,34 @@ where
                 }
                 None => {}
             }
+        }
+        for wish in std::mem::take(&mut model.wishes) {
+            match wish {
+                Wish::Analyse(snapshot) => analyst.look_at(snapshot),
+                Wish::Read(path) => {
+                    let lines = source::read(&path);
+                    update(&mut model, Msg::Source(path, lines));
+                }
+                Wish::Copy(text) => events.copy(&text).map_err(UiError::Terminal)?,
+                Wish::Suspend => {
+                    // Whoever panicked with it has let the program go.
+                    let still = at_work.lock().unwrap_or_else(PoisonError::into_inner);
+                    events.suspend().map_err(UiError::Terminal)?;
+                    drop(still);
+                    terminal.clear().map_err(failed)?;
+                    // It may have another size now.
+                    let size = terminal.size().map_err(failed)?;
+                    update(&mut model, Msg::Resize(size.width, size.height));
+                }
+                Wish::Edit(path, line) => {
+                    let trouble = events.edit(&path, line).map_err(UiError::Terminal)?;
+                    terminal.clear().map_err(failed)?;
+                    if let Some(trouble) = trouble {
+                        update(&mut model, Msg::Said(trouble));
+                    }
+                }
+            }
+            drawn = None;
         }
     }
 }

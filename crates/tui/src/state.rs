@@ -1,20 +1,86 @@
 //! All that the screen depends on.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Filter, FilterError, Goid};
+use analysis::Finding;
+use model::{Filter, FilterError, Goid, Snapshot};
 
+use crate::complete::{Completion, complete};
+use crate::cursor::{Cause, Cursor};
 use crate::input::Input;
-use crate::list::{Cause, Id, List};
+use crate::keymap::{Action, Keymap};
+use crate::list::List;
+use crate::outline::Outline;
+use crate::pace::interval_within;
 use crate::run::UiOptions;
+use crate::series::Series;
 use crate::theme::Theme;
-use crate::watch::Watch;
+use crate::timeline::Timeline;
+use crate::trends::{By, Trends};
+use crate::view::detail::Subject;
+use crate::view::{findings, groups, objects, threads, tree};
+use crate::watch::{Since, Watch};
+
+/// The views, in the order of their tabs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum View {
+    Goroutines,
+    Groups,
+    Tree,
+    Objects,
+    Findings,
+    Threads,
+    Overview,
+}
+
+impl View {
+    pub const ALL: [View; 7] = [
+        View::Goroutines,
+        View::Groups,
+        View::Tree,
+        View::Objects,
+        View::Findings,
+        View::Threads,
+        View::Overview,
+    ];
+
+    /// The view of a name: `groups`.
+    pub fn named(name: &str) -> Option<View> {
+        let mut views = Self::ALL.into_iter();
+        views.find(|view| format!("{view:?}").eq_ignore_ascii_case(name))
+    }
+
+    /// The view `steps` tabs further on, around the end.
+    pub fn step(self, steps: usize) -> View {
+        let at = Self::ALL.iter().position(|view| *view == self);
+        let mut around = Self::ALL.into_iter().cycle();
+        around.nth(at.unwrap_or_default() + steps).unwrap_or(self)
+    }
+}
+
+/// Something to be done outside: `update` only asks for it, and what comes of it is a message.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    /// To look for what is stuck, off the path of the keys.
+    Analyse(Arc<Snapshot>),
+    /// To read a source file.
+    Read(PathBuf),
+    /// To put a text on the terminal's clipboard.
+    Copy(String),
+    /// To open a file at a line in the user's editor.
+    Edit(PathBuf, u32),
+    /// To stop goinspect until the shell resumes it.
+    Suspend,
+}
 
 /// Which pane the moving keys move in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Focus {
     List,
-    Stack,
+    Detail,
 }
 
 /// What lies over the screen.
@@ -28,26 +94,93 @@ pub(crate) enum Overlay {
 pub(crate) struct FilterLine {
     pub input: Input,
     pub error: Option<FilterError>,
+    /// What can be written where the cursor stands.
+    pub completion: Completion,
+    /// The one of its words that Tab has put there last, and how long it is.
+    pub taken: Option<(usize, usize)>,
     /// What it was before, for Esc.
     pub before: String,
+}
+
+impl FilterLine {
+    pub fn new(text: String, before: String, watch: &Watch) -> FilterLine {
+        FilterLine {
+            completion: complete(&text, watch),
+            input: Input::new(text),
+            error: None,
+            taken: None,
+            before,
+        }
+    }
+
+    /// Takes the next word that is offered: first what they have in common.
+    pub fn take(&mut self, watch: &Watch) {
+        if self.taken.is_none()
+            && let Some(common) = self.completion.common()
+        {
+            let common = common.to_owned();
+            self.input.replace_before(self.completion.replaced, &common);
+            self.completion = complete(self.input.before_cursor(), watch);
+            return;
+        }
+        let (next, replaced) = match self.taken {
+            Some((at, len)) => (at + 1, len),
+            None => (0, self.completion.replaced),
+        };
+        let next = next % self.completion.words.len().max(1);
+        if let Some(word) = self.completion.words.get(next) {
+            self.input.replace_before(replaced, word);
+            self.taken = Some((next, word.len()));
+        }
+    }
 }
 
 pub(crate) struct Model {
     pub title: String,
     pub theme: Theme,
+    pub keymap: Keymap,
     pub size: (u16, u16),
     /// Since the screen began.
     pub now: Duration,
     pub watch: Watch,
+    pub timeline: Timeline,
     pub list: List,
+    pub view: View,
+    pub groups: Outline,
+    pub group_list: Vec<groups::Group>,
+    pub by: By,
+    pub trends: Trends,
+    pub tree: Outline,
+    pub objects: Outline,
+    pub findings: Outline,
+    pub finding_list: Vec<Finding>,
+    /// For how long the longest of each one's goroutines has been as it is.
+    pub finding_since: Vec<Since>,
+    /// Whether the findings are those of a sample, and not yet to come.
+    pub analysed: bool,
+    pub threads: Outline,
+    pub series: Series,
     pub focus: Focus,
-    /// The first line of the stack pane that is shown.
-    pub stack_scroll: usize,
+    /// What the detail pane was led to, if not to what is selected, and the way there.
+    pub way: Vec<Subject>,
+    /// The line of the detail pane that is pointed at, and the first one that is shown.
+    pub detail: Cursor,
+    /// Whether the runtime's calls are left out of stacks.
+    pub fold: bool,
+    /// The call whose source lines are shown.
+    pub source_of: Option<usize>,
+    /// Source files, by path; `None` for those that could not be read.
+    pub sources: HashMap<PathBuf, Option<Arc<[String]>>>,
+    pub wishes: Vec<Wish>,
+    /// Said once in the line of keys: what was just done.
+    pub said: Option<String>,
     pub overlay: Option<Overlay>,
     pub overlay_scroll: usize,
     pub filter_line: Option<FilterLine>,
     pub interval: Duration,
     pub paused: bool,
+    /// The share of the program's time that stops may take, if there is a limit.
+    pub max_overhead: Option<f64>,
 }
 
 impl Model {
@@ -56,26 +189,48 @@ impl Model {
             title: options.title,
             theme: Theme {
                 color: options.color,
+                light: options.light,
             },
+            keymap: options.keymap,
             size: (80, 24),
             now: Duration::ZERO,
             watch: Watch::default(),
+            timeline: Timeline::default(),
             list: List::default(),
+            view: View::Goroutines,
+            groups: Outline::default(),
+            group_list: Vec::new(),
+            by: By::Stack,
+            trends: Trends::default(),
+            tree: Outline::default(),
+            objects: Outline::default(),
+            findings: Outline::default(),
+            finding_list: Vec::new(),
+            finding_since: Vec::new(),
+            analysed: false,
+            threads: Outline::default(),
+            series: Series::default(),
             focus: Focus::List,
-            stack_scroll: 0,
+            way: Vec::new(),
+            detail: Cursor::default(),
+            fold: true,
+            source_of: None,
+            sources: HashMap::new(),
+            wishes: Vec::new(),
+            said: None,
             overlay: None,
             overlay_scroll: 0,
             filter_line: None,
             interval: options.interval,
             paused: false,
+            max_overhead: options.max_overhead,
         };
+        model.view = View::named(&options.view).unwrap_or(View::Goroutines);
         if let Some(error) = model.try_filter(&options.filter) {
-            let input = Input::new(options.filter);
-            let before = String::new();
+            let line = FilterLine::new(options.filter, String::new(), &model.watch);
             model.filter_line = Some(FilterLine {
-                input,
                 error: Some(error),
-                before,
+                ..line
             });
         }
         model
@@ -86,19 +241,127 @@ impl Model {
         match Filter::parse(text) {
             Ok(filter) => {
                 self.list.set_filter(text.trim(), filter);
-                self.list.rebuild(&self.watch, Cause::Asked);
+                self.rebuild(Cause::Asked);
                 None
             }
             Err(error) => Some(error),
         }
     }
 
-    /// The goroutine that is selected.
+    /// Puts together anew what the view shows. The others are when they are gone to.
+    pub fn rebuild(&mut self, cause: Cause) {
+        self.list.rebuild(&self.watch, cause);
+        self.rebuild_outline(cause);
+    }
+
+    /// The same where the list is as it was.
+    pub fn rebuild_outline(&mut self, cause: Cause) {
+        let lines = match self.view {
+            View::Goroutines | View::Overview => return,
+            View::Groups => groups::build(self),
+            View::Tree => tree::build(self),
+            View::Objects => objects::build(self),
+            View::Findings => findings::build(self),
+            View::Threads => threads::build(self),
+        };
+        if let Some(outline) = self.outline_mut() {
+            outline.replace(lines, cause);
+        }
+    }
+
+    /// The lines of the view, if it is one of those that have heads.
+    pub fn outline(&self) -> Option<&Outline> {
+        match self.view {
+            View::Goroutines | View::Overview => None,
+            View::Groups => Some(&self.groups),
+            View::Tree => Some(&self.tree),
+            View::Objects => Some(&self.objects),
+            View::Findings => Some(&self.findings),
+            View::Threads => Some(&self.threads),
+        }
+    }
+
+    pub fn outline_mut(&mut self) -> Option<&mut Outline> {
+        match self.view {
+            View::Goroutines | View::Overview => None,
+            View::Groups => Some(&mut self.groups),
+            View::Tree => Some(&mut self.tree),
+            View::Objects => Some(&mut self.objects),
+            View::Findings => Some(&mut self.findings),
+            View::Threads => Some(&mut self.threads),
+        }
+    }
+
+    /// Where one is in the view.
+    pub fn cursor(&self) -> &Cursor {
+        self.outline().map_or(&self.list.at, |outline| &outline.at)
+    }
+
+    /// How many lines the view has.
+    pub fn len(&self) -> usize {
+        match (self.view, self.outline()) {
+            (_, Some(outline)) => outline.lines.len(),
+            (View::Overview, None) => 0,
+            (_, None) => self.list.len(),
+        }
+    }
+
+    pub fn select(&mut self, line: usize) {
+        match self.outline_mut() {
+            Some(outline) => outline.select(line),
+            None => self.list.select(&self.watch, line),
+        }
+    }
+
+    /// What the detail pane is about.
+    pub fn subject(&self) -> Option<Subject> {
+        if let Some(subject) = self.way.last() {
+            return Some(*subject);
+        }
+        if self.view == View::Overview {
+            return None;
+        }
+        self.cursor().selected.map(Subject::of)
+    }
+
+    /// The goroutine that is looked at.
     pub fn selected_goid(&self) -> Option<Goid> {
-        match self.list.selected {
-            Some(Id::Goroutine(goid)) => Some(goid),
+        match self.subject() {
+            Some(Subject::Goroutine(goid)) => Some(goid),
             _ => None,
         }
+    }
+
+    /// How far apart samples are taken, by the limit and the last pause.
+    pub fn effective_interval(&self) -> Duration {
+        let pause = self.snapshot().and_then(|s| s.capture.pause);
+        match (self.max_overhead, pause) {
+            (Some(share), Some(pause)) => interval_within(self.interval, pause, share),
+            _ => self.interval,
+        }
+    }
+
+    /// Whether a key does anything here: what does not is not offered.
+    pub fn can(&self, action: Action) -> bool {
+        let ended = self.watch.ended.is_some();
+        match action {
+            Action::Pause | Action::Step | Action::Longer | Action::Shorter => !ended,
+            // Nothing came before, and nothing will come.
+            Action::Mark | Action::Unmark | Action::Only => !ended || self.watch.counts.is_some(),
+            Action::NextSort | Action::PreviousSort | Action::Reverse => {
+                self.view == View::Goroutines
+            }
+            Action::GroupBy => self.view == View::Groups,
+            Action::Open | Action::Copy | Action::Edit | Action::Fold => {
+                self.view != View::Overview
+            }
+            Action::Back => !self.way.is_empty(),
+            _ => true,
+        }
+    }
+
+    pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.watch.snapshot.as_ref()
     }
 
     pub fn shows_filter_line(&self) -> bool {

@@ -1,10 +1,13 @@
 //! The real terminal: taking it over, giving it back, and its events.
 
 use std::io::{self, Stdout, stdout};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{
     self, DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
@@ -16,6 +19,7 @@ use crossterm::terminal::{
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use signal_hook::low_level::raise;
 
 use crate::keymap::Key;
 use crate::run::Events;
@@ -42,22 +46,22 @@ pub(crate) fn enter() -> io::Result<(Terminal<CrosstermBackend<Stdout>>, Guard)>
     TAKEN.store(true, Ordering::SeqCst);
     // From here on an error gives back what was taken.
     let guard = Guard;
+    take()?;
+    let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+    Ok((terminal, guard))
+}
+
+fn take() -> io::Result<()> {
     enable_raw_mode()?;
     execute!(
         stdout(),
         EnterAlternateScreen,
         EnableMouseCapture,
         EnableBracketedPaste
-    )?;
-    let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
-    Ok((terminal, guard))
+    )
 }
 
-/// Gives the terminal back, if it was taken.
-fn leave() {
-    if !TAKEN.swap(false, Ordering::SeqCst) {
-        return;
-    }
+fn give_back() {
     // A terminal that is gone cannot be restored, and there is nobody to tell.
     let _ = execute!(
         stdout(),
@@ -67,6 +71,14 @@ fn leave() {
         Show
     );
     let _ = disable_raw_mode();
+}
+
+/// Gives the terminal back, if it was taken.
+fn leave() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    give_back();
 }
 
 /// A panic's message must be readable, and no panic, of whichever thread, may leave a terminal
@@ -100,6 +112,43 @@ impl Events for Keyboard {
             return Ok(None);
         }
         Ok(message(event::read()?))
+    }
+
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        execute!(stdout(), CopyToClipboard::to_clipboard_from(text))
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        // The terminal's own signal is blocked, lest it comes in the middle of a stop.
+        raise(signal_hook::consts::signal::SIGSTOP)?;
+        take()
+    }
+
+    fn edit(&mut self, file: &Path, line: u32) -> io::Result<Option<String>> {
+        // A path that is not absolute could be taken for an option.
+        if !file.is_absolute() || !file.is_file() {
+            return Ok(Some(format!("{} is not on this machine", file.display())));
+        }
+        let named = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let editor = named("VISUAL").or_else(|| named("EDITOR"));
+        let editor = editor.unwrap_or_else(|| "vi".into());
+        let editor = editor.to_string_lossy().into_owned();
+        // As git and others have it, the variable may hold options, too.
+        let mut words = editor.split_whitespace();
+        let program = words.next().unwrap_or("vi");
+        give_back();
+        let status = Command::new(program)
+            .args(words)
+            .arg(format!("+{line}"))
+            .arg(file)
+            .status();
+        take()?;
+        Ok(match status {
+            Ok(status) if status.success() => None,
+            Ok(status) => Some(format!("{program}: {status}")),
+            Err(why) => Some(format!("{program} cannot be started: {why}")),
+        })
     }
 }
 
@@ -137,6 +186,7 @@ fn key_of(key: KeyEvent) -> Option<Key> {
         KeyCode::End => Key::End,
         KeyCode::Enter => Key::Enter,
         KeyCode::Esc => Key::Esc,
+        KeyCode::BackTab => Key::BackTab,
         KeyCode::Tab => Key::Tab,
         KeyCode::Backspace => Key::Backspace,
         KeyCode::Delete => Key::Delete,

@@ -6,3 +6,5 @@ mod running;
 mod screens;
 mod speed;
 mod streams;
+mod timeline;
+mod walks;

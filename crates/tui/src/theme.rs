@@ -9,6 +9,8 @@ use crate::watch::Mark;
 #[derive(Clone, Copy)]
 pub(crate) struct Theme {
     pub color: bool,
+    /// Whether the background is light: yellow and cyan can hardly be read there.
+    pub light: bool,
 }
 
 impl Theme {
@@ -18,6 +20,18 @@ impl Theme {
         } else {
             Style::new()
         }
+    }
+
+    fn yellow(self) -> Style {
+        self.colored(if self.light {
+            Color::Magenta
+        } else {
+            Color::Yellow
+        })
+    }
+
+    fn cyan(self) -> Style {
+        self.colored(if self.light { Color::Blue } else { Color::Cyan })
     }
 
     pub fn plain(self) -> Style {
@@ -44,16 +58,16 @@ impl Theme {
 
     /// The columns' names, and the lines between panes.
     pub fn frame(self) -> Style {
-        self.colored(Color::Cyan)
+        self.cyan()
     }
 
     pub fn key(self) -> Style {
-        self.colored(Color::Cyan).add_modifier(Modifier::BOLD)
+        self.cyan().add_modifier(Modifier::BOLD)
     }
 
     /// What must be noticed but is no error.
     pub fn notice(self) -> Style {
-        self.colored(Color::Yellow).add_modifier(Modifier::BOLD)
+        self.yellow().add_modifier(Modifier::BOLD)
     }
 
     pub fn error(self) -> Style {
@@ -64,7 +78,7 @@ impl Theme {
         match mark {
             Mark::Same => self.plain(),
             Mark::New => self.colored(Color::Green),
-            Mark::Changed => self.colored(Color::Yellow),
+            Mark::Changed | Mark::Moved => self.yellow(),
             Mark::Gone => self.dim(),
         }
     }

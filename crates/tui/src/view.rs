@@ -1,10 +1,22 @@
 //! The screen, drawn from the model. One file for each part of it.
 
+mod about;
+pub(crate) mod detail;
 pub(crate) mod filter;
+pub(crate) mod findings;
+pub(crate) mod groups;
 mod header;
+pub(crate) mod objects;
+mod on;
 pub(crate) mod overlay;
-pub(crate) mod stack;
+mod overview;
+mod rows;
+mod stack;
 mod table;
+pub(crate) mod tabs;
+pub(crate) mod threads;
+mod time;
+pub(crate) mod tree;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,17 +24,28 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use crate::keymap;
+use crate::keymap::{self, Action};
 use crate::layout::{areas, notice};
-use crate::state::Model;
-use crate::text::{thousands, width};
+use crate::state::{Model, View};
+use crate::text::{clean, thousands, width};
 
 /// Draws everything.
 pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
     let areas = areas(model, frame.area());
     header::draw(model, frame, areas.header);
-    table::draw(model, frame, areas.table);
-    stack::draw(model, frame, &areas);
+    tabs::draw(model, frame, areas.tabs);
+    match model.view {
+        View::Goroutines => table::draw(model, frame, areas.table),
+        View::Groups => groups::draw(model, frame, areas.table),
+        View::Tree => tree::draw(model, frame, areas.table),
+        View::Objects => objects::draw(model, frame, areas.table),
+        View::Findings => findings::draw(model, frame, areas.table),
+        View::Threads => threads::draw(model, frame, areas.table),
+        View::Overview => overview::draw(model, frame, areas.table),
+    }
+    if areas.title.height > 0 {
+        detail::draw(model, frame, &areas);
+    }
     draw_notice(model, frame, areas.notice);
     filter::draw(model, frame, areas.filter);
     match &model.filter_line {
@@ -50,8 +73,21 @@ fn draw_notice(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 /// The keys that one needs most, and where in the list one is.
 fn draw_footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let mut bar = Bar::default();
-    for (binding, rank) in keymap::bindings().filter(|b| !b.hint.is_empty()).zip(2..) {
-        let key = binding.keys.first().map(|k| k.name()).unwrap_or_default();
+    if let Some(said) = &model.said {
+        bar.left(
+            1,
+            [Span::styled(clean(said).into_owned(), model.theme.notice())],
+        );
+    }
+    let hinted = keymap::bindings().filter(|b| !b.hint.is_empty());
+    for (binding, rank) in hinted.filter(|b| model.can(b.action)).zip(2..) {
+        let key = model.keymap.keys(binding).first().map(|k| k.name());
+        let Some(key) = key else { continue };
+        // Whoever knows these two finds all others.
+        let rank = match binding.action {
+            Action::Help | Action::Quit => 2,
+            _ => rank,
+        };
         bar.left(
             rank,
             [
@@ -60,13 +96,9 @@ fn draw_footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             ],
         );
     }
-    let list = &model.list;
-    if list.len() > 0 {
-        let place = format!(
-            "{} of {}",
-            thousands(list.cursor + 1),
-            thousands(list.len())
-        );
+    if model.len() > 0 {
+        let line = thousands(model.cursor().line + 1);
+        let place = format!("{line} of {}", thousands(model.len()));
         bar.right(1, [Span::styled(place, model.theme.dim())]);
     }
     bar.draw(frame, area);

@@ -1,55 +1,22 @@
 //! What is known from the samples so far.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Change, DiffCounts, Differences, Goid, Goroutine, Snapshot, Status, diff};
+use model::{Change, Goid, Goroutine, Snapshot, Status, diff};
+
+pub(crate) use crate::row::{Mark, Row, Since, Tally};
 
 /// For how many samples a goroutine that is gone stays in the list.
 pub(crate) const GONE_STAYS: u32 = 5;
 
-/// What became of a goroutine since the sample before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Mark {
-    Same,
-    New,
-    Changed,
-    Gone,
-}
-
-impl Mark {
-    pub fn sign(self) -> &'static str {
-        match self {
-            Mark::Same => " ",
-            Mark::New => "+",
-            Mark::Changed => "~",
-            Mark::Gone => "-",
-        }
-    }
-}
-
-/// For how long a goroutine has been as it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Since {
-    /// At least that long; `None` where nothing is known yet.
-    pub known: Option<Duration>,
-    /// Whether it became so under our eyes, so that it is no longer than that (and an interval).
-    pub seen: bool,
-}
-
-/// A goroutine of the list.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub goroutine: Arc<Goroutine>,
-    pub mark: Mark,
-    pub since: Since,
-    /// In what it changed, and what it was.
-    pub change: Option<(Differences, Arc<Goroutine>)>,
-    /// How many samples ago it was last there.
-    pub missed: u32,
-    /// How long we have seen it unchanged.
-    watched: Duration,
+/// What the user wants to compare with.
+pub(crate) struct MarkedSample {
+    snapshot: Arc<Snapshot>,
+    /// When it was set, since the screen began.
+    pub at: Duration,
+    pub counts: Tally,
 }
 
 /// The last sample, compared with those before.
@@ -59,7 +26,12 @@ pub(crate) struct Watch {
     /// The snapshot's goroutines in its order, then those that are gone.
     pub rows: Vec<Row>,
     /// Compared with the sample before; `None` for the first one.
-    pub counts: Option<DiffCounts>,
+    pub counts: Option<Tally>,
+    pub marked: Option<MarkedSample>,
+    /// Where in `rows` a goroutine is; of two with the same ID, the last that is not gone.
+    by_goid: HashMap<Goid, u32>,
+    /// Goroutines that have ended, whose children live.
+    pub ghosts: HashMap<Goid, Arc<Goroutine>>,
     /// How many are the program's own, and the runtime's; those that have ended are neither.
     pub user: usize,
     pub system: usize,
@@ -85,13 +57,125 @@ impl Watch {
                 self.rows = new.goroutines.iter().map(|g| Row::first(g, &new)).collect();
             }
         }
+        self.compare_with_mark(&new);
+        self.index();
+        self.keep_ghosts();
         self.snapshot = Some(new);
+    }
+
+    /// Compares with the last sample from now on.
+    pub fn set_mark(&mut self, now: Duration) {
+        let Some(snapshot) = &self.snapshot else {
+            return;
+        };
+        self.marked = Some(MarkedSample {
+            snapshot: snapshot.clone(),
+            at: now,
+            counts: Tally::default(),
+        });
+        self.rows.truncate(snapshot.goroutines.len());
+        for row in &mut self.rows {
+            row.since_mark = Mark::Same;
+        }
+        self.index();
+    }
+
+    pub fn clear_mark(&mut self) {
+        self.marked = None;
+        // Those that stayed only because of it.
+        self.rows
+            .retain(|row| row.lingers || row.mark != Mark::Gone);
+        self.index();
+    }
+
+    /// What became of a goroutine: since the user's mark, or else since the sample before.
+    pub fn mark_of(&self, row: &Row) -> Mark {
+        match self.marked {
+            Some(_) => row.since_mark,
+            None => row.mark,
+        }
+    }
+
+    pub fn row_of(&self, goid: Goid) -> Option<&Row> {
+        self.rows.get(self.index_of(goid)? as usize)
+    }
+
+    pub fn index_of(&self, goid: Goid) -> Option<u32> {
+        self.by_goid.get(&goid).copied()
+    }
+
+    fn index(&mut self) {
+        self.by_goid.clear();
+        for (row, i) in self.rows.iter().zip(0u32..) {
+            // The gone come last; one that is back counts more.
+            let place = self.by_goid.entry(row.goroutine.goid);
+            match row.mark {
+                Mark::Gone => _ = place.or_insert(i),
+                _ => _ = place.insert_entry(i),
+            }
+        }
+    }
+
+    fn compare_with_mark(&mut self, new: &Snapshot) {
+        let Some(marked) = &mut self.marked else {
+            return;
+        };
+        let old = &marked.snapshot.goroutines;
+        let diff = diff(old, &new.goroutines);
+        let mut counts = Tally::default();
+        for (row, change) in self.rows.iter_mut().zip(&diff.changes) {
+            row.since_mark = match change {
+                Change::New => Mark::New,
+                Change::Same { .. } => Mark::Same,
+                Change::Changed { what, .. } => Mark::of(*what),
+            };
+            counts.add(row.since_mark);
+        }
+        counts.gone = diff.gone.len();
+        marked.counts = counts;
+        let shown: HashSet<Goid> = self.rows.iter().map(|row| row.goroutine.goid).collect();
+        for goroutine in diff.gone.iter().filter_map(|&i| old.get(i)) {
+            if !shown.contains(&goroutine.goid) {
+                let row = Row::first(goroutine, new);
+                self.rows.push(Row {
+                    mark: Mark::Gone,
+                    since_mark: Mark::Gone,
+                    missed: GONE_STAYS + 1,
+                    lingers: false,
+                    ..row
+                });
+            }
+        }
+    }
+
+    /// Remembers those that have ended as long as children of theirs, or of such, live.
+    fn keep_ghosts(&mut self) {
+        let is_alive = |row: &&Row| row.mark != Mark::Gone;
+        let mut known = std::mem::take(&mut self.ghosts);
+        let gone = self.rows.iter().filter(|row| row.mark == Mark::Gone);
+        known.extend(gone.map(|row| (row.goroutine.goid, row.goroutine.clone())));
+        for row in self.rows.iter().filter(is_alive) {
+            known.remove(&row.goroutine.goid);
+        }
+        let parents = self.rows.iter().filter(is_alive);
+        let mut wanted: Vec<Goid> = parents
+            .filter_map(|row| row.goroutine.parent_goid)
+            .collect();
+        while let Some(goid) = wanted.pop() {
+            if let Some(ghost) = known.remove(&goid) {
+                wanted.extend(ghost.parent_goid);
+                self.ghosts.insert(goid, ghost);
+            }
+        }
     }
 
     fn compare(&mut self, old: &Snapshot, new: &Snapshot, looked_at: Option<Goid>) {
         let elapsed = elapsed(old, new);
         let diff = diff(&old.goroutines, &new.goroutines);
-        self.counts = Some(diff.counts());
+        let mut counts = Tally {
+            gone: diff.gone.len(),
+            ..Tally::default()
+        };
         let before = std::mem::take(&mut self.rows);
         let mut fresh = HashSet::new();
         for (goroutine, change) in new.goroutines.iter().zip(&diff.changes) {
@@ -104,28 +188,44 @@ impl Watch {
                 Change::Changed { old, what } => {
                     let before = before.get(*old);
                     let row = match what.moved() {
-                        true => Row::arrived(goroutine, Mark::Changed, new),
-                        false => Row::stayed(goroutine, Mark::Changed, before, elapsed, new),
+                        true => Row::arrived(goroutine, Mark::of(*what), new),
+                        false => Row::stayed(goroutine, Mark::of(*what), before, elapsed, new),
                     };
                     let change = before.map(|before| (*what, before.goroutine.clone()));
-                    Row { change, ..row }
+                    let (runs, samples) = match before {
+                        Some(before) => before.runs_after(what.moved()),
+                        None => (Arc::default(), 1),
+                    };
+                    Row {
+                        change,
+                        runs,
+                        samples,
+                        ..row
+                    }
                 }
                 Change::Same { old } => {
                     Row::stayed(goroutine, Mark::Same, before.get(*old), elapsed, new)
                 }
             };
+            counts.add(row.mark);
             self.rows.push(row);
         }
+        self.counts = Some(counts);
+        let marked = self.marked.is_some();
         let gone = diff.gone.iter().filter_map(|&i| before.get(i));
         let gone_before = before.iter().skip(old.goroutines.len());
         for row in gone.chain(gone_before) {
             let missed = row.missed + 1;
             let goid = row.goroutine.goid;
-            let stays = missed <= GONE_STAYS || looked_at == Some(goid);
+            let lingers = missed <= GONE_STAYS || looked_at == Some(goid);
+            // The mark had it, so it can be asked for.
+            let was_marked = marked && row.since_mark != Mark::New;
             // An ID cannot come back, unless what is read is damaged.
-            if stays && !fresh.contains(&goid) {
+            if (lingers || was_marked) && !fresh.contains(&goid) {
                 self.rows.push(Row {
                     mark: Mark::Gone,
+                    since_mark: Mark::Gone,
+                    lingers,
                     change: None,
                     missed,
                     ..row.clone()
@@ -135,61 +235,9 @@ impl Watch {
     }
 }
 
-impl Row {
-    /// A goroutine of the first sample.
-    fn first(goroutine: &Arc<Goroutine>, snapshot: &Snapshot) -> Row {
-        let waited = goroutine.waited(snapshot.capture.nanotime);
-        Row {
-            goroutine: goroutine.clone(),
-            mark: Mark::Same,
-            since: Since {
-                known: waited,
-                seen: false,
-            },
-            change: None,
-            missed: 0,
-            watched: Duration::ZERO,
-        }
-    }
-
-    /// One that we saw come, or move.
-    fn arrived(goroutine: &Arc<Goroutine>, mark: Mark, snapshot: &Snapshot) -> Row {
-        let row = Row::first(goroutine, snapshot);
-        let known = Some(row.since.known.unwrap_or_default());
-        Row {
-            mark,
-            since: Since { known, seen: true },
-            ..row
-        }
-    }
-
-    /// One that stands where it stood.
-    fn stayed(
-        goroutine: &Arc<Goroutine>,
-        mark: Mark,
-        before: Option<&Row>,
-        elapsed: Duration,
-        snapshot: &Snapshot,
-    ) -> Row {
-        let row = Row::first(goroutine, snapshot);
-        let Some(before) = before else { return row };
-        let watched = before.watched.saturating_add(elapsed);
-        let since = Since {
-            known: row.since.known.max(Some(watched)),
-            seen: before.since.seen,
-        };
-        Row {
-            mark,
-            since,
-            watched,
-            ..row
-        }
-    }
-}
-
 /// The time between two samples, by the target's own clock where it is known: the wall clock
 /// may be set meanwhile.
-fn elapsed(old: &Snapshot, new: &Snapshot) -> Duration {
+pub(crate) fn elapsed(old: &Snapshot, new: &Snapshot) -> Duration {
     match (old.capture.nanotime, new.capture.nanotime) {
         (Some(old), Some(new)) => Duration::from_nanos(new.saturating_sub(old)),
         _ => new

@@ -26,6 +26,7 @@ mod namespaces;
 mod permissions;
 mod pprof;
 mod process;
+mod record;
 mod run;
 mod safety;
 mod terminal;
@@ -371,6 +372,16 @@ fn main() -> ExitCode {
         TMUX,
         terminal::shows_finds_and_leaves,
     );
+    trials.for_each_go(
+        "terminal::finds_the_leak_and_the_deadlock",
+        TMUX,
+        terminal::finds_the_leak_and_the_deadlock,
+    );
+    trials.for_newest_go(
+        "terminal::is_suspended_and_resumed",
+        &[Requirement::Program("tmux"), Requirement::Program("bash")],
+        terminal::is_suspended_and_resumed,
+    );
     trials.for_newest_go(
         "terminal::shows_a_core",
         &[CORE_FILES, Requirement::Program("tmux")],
@@ -381,6 +392,18 @@ fn main() -> ExitCode {
         TMUX,
         terminal::refuses_a_profile,
     );
+    trials.for_newest_go(
+        "terminal::replays_a_recording",
+        TMUX,
+        terminal::replays_a_recording,
+    );
+    trials.for_each_go(
+        "record::equals_what_was_taken",
+        &[],
+        record::equals_what_was_taken,
+    );
+    trials.for_each_go("record::is_a_target", &[], record::is_a_target);
+    trials.for_each_go("record::ends", &[], record::ends);
     trials.for_each_go("terminal::target_ends", TMUX, terminal::target_ends);
     trials.once("errors::no_such_process", &[], errors::no_such_process);
     trials.once("errors::not_a_go_program", &[], errors::not_a_go_program);

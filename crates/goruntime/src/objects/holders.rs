@@ -1,4 +1,4 @@
-//! A conservative scan of the stacks: each aligned word that is the address of an object, or leads into
+//! A scan of the stacks: each word in use (`shape.rs`) that is the address of an object, or leads into
 //! the value on the heap that it is part of, makes the goroutine one of its holders.
 
 use std::ops::Range;
@@ -24,48 +24,10 @@ const CHUNK: u64 = 1 << 16;
 
 mod code;
 mod reach;
+mod shape;
 
 use reach::Reach;
-
-/// Where the frames of goroutines lie. Goroutines with the same calls mostly share it.
-#[derive(Debug, Default)]
-pub(crate) struct Spread {
-    known: FxHashSet<Arc<[u32]>>,
-    by_g: FxHashMap<Addr, Arc<[u32]>>,
-}
-
-impl Spread {
-    /// Notes the stack pointers of the frames of a goroutine, innermost first, as distances from the upper end
-    /// of its stack.
-    pub(crate) fn note(&mut self, g: Addr, hi: Addr, sps: &[Addr]) {
-        let distances: Option<Vec<u32>> = sps
-            .iter()
-            .map(|sp| u32::try_from(hi.0.checked_sub(sp.0)?).ok())
-            .collect();
-        let Some(distances) = distances else {
-            return;
-        };
-        let shared = match self.known.get(distances.as_slice()) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let new: Arc<[u32]> = distances.into();
-                self.known.insert(Arc::clone(&new));
-                new
-            }
-        };
-        self.by_g.insert(g, shared);
-    }
-
-    /// Which of a goroutine's frames, counted without inlined ones, has the word at `at`.
-    fn frame(&self, g: &Goroutine, hi: Addr, at: Addr) -> Option<usize> {
-        let distance = hi.0.checked_sub(at.0)?;
-        let above = self.by_g.get(&g.g)?.iter();
-        above
-            .filter(|&&sp| u64::from(sp) >= distance)
-            .count()
-            .checked_sub(1)
-    }
-}
+pub(crate) use shape::{Laid, Spread};
 
 /// What a word on a stack may lead to.
 struct Places {
@@ -158,7 +120,7 @@ pub(super) fn find(
                 best.insert(index, (by, frame));
             }
         };
-        each_word(memories.mem, sp, hi, &mut buf, |at, word| {
+        let mut see = |at: Addr, word: u64| {
             for index in places.at(word) {
                 let is_address = objects.get(index).is_some_and(|o| o.addr.0 == word);
                 let by = if is_address {
@@ -176,7 +138,20 @@ pub(super) fn find(
             {
                 note(index, HeldBy::Heap, at);
             }
-        });
+        };
+        match spread.shape(g.g) {
+            None => each_word(memories.mem, sp..hi, &mut buf, see),
+            Some(shape) => shape.walk(hi, |range| {
+                let mut within = Vec::new();
+                each_word(memories.mem, range, &mut buf, |at, word| {
+                    see(at, word);
+                    if (sp.0..hi.0).contains(&word) {
+                        within.push(Addr(word));
+                    }
+                });
+                within
+            }),
+        }
         let mut found: Vec<(usize, Option<usize>, HeldBy)> = best
             .into_iter()
             .map(|(index, (by, frame))| (index, frame, by))
@@ -230,14 +205,13 @@ fn physical(g: &Goroutine, n: usize) -> Option<usize> {
 
 fn each_word(
     mem: &dyn ReadMemory,
-    sp: Addr,
-    hi: Addr,
+    range: Range<Addr>,
     buf: &mut Vec<u8>,
     mut see: impl FnMut(Addr, u64),
 ) {
-    let mut at = (sp.0.saturating_add(7)) & !7;
-    while at < hi.0 {
-        let len = (hi.0 - at).min(CHUNK);
+    let mut at = (range.start.0.saturating_add(7)) & !7;
+    while at < range.end.0 {
+        let len = (range.end.0 - at).min(CHUNK);
         buf.resize(len as usize, 0);
         // Where memory ends there is no more stack, whatever its bounds say.
         if mem.read(Addr(at), buf).is_err() {

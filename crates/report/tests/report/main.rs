@@ -10,6 +10,7 @@ mod golden;
 mod profiles;
 mod properties;
 mod read;
+mod recording;
 mod samples;
 mod schema;
 mod traceback;

@@ -3,8 +3,8 @@
 use model::Goid;
 
 use super::behaviour::waiting;
+use crate::cursor::Id;
 use crate::keymap::Key;
-use crate::list::Id;
 use crate::run::Exit;
 use crate::state::Focus;
 use crate::testing::{Screen, g, snapshot};
@@ -62,14 +62,14 @@ fn things_close_one_by_one() {
     let mut screen = Screen::story(80, 24);
     screen.keys("/main");
     screen.key(Key::Enter);
-    screen.key(Key::Tab);
+    screen.key(Key::Enter);
     screen.keys("?");
     assert_eq!(screen.keys("q"), None, "q closes what lies on top first");
     screen.keys("?d");
     screen.key(Key::Esc);
     assert_eq!(
         (screen.model.overlay, screen.model.focus),
-        (None, Focus::Stack)
+        (None, Focus::Detail)
     );
     screen.key(Key::Esc);
     assert_eq!(screen.model.focus, Focus::List);
@@ -83,19 +83,19 @@ fn things_close_one_by_one() {
 fn the_stack_scrolls_to_its_end_and_begins_anew_with_another_goroutine() {
     let mut screen = Screen::story(80, 24);
     screen.keys("jjjj");
-    screen.key(Key::Tab);
+    screen.key(Key::Enter);
     screen.keys("G");
-    let end = screen.model.stack_scroll;
+    let end = screen.model.detail.line;
     assert!(end > 0);
-    assert!(screen.text().contains("parent 1 [IO wait]"));
+    assert!(screen.text().contains("parent: goroutine 1 [IO wait]"));
     screen.key(Key::PageDown);
-    assert_eq!(screen.model.stack_scroll, end);
+    assert_eq!(screen.model.detail.line, end);
     screen.keys("g");
-    assert_eq!(screen.model.stack_scroll, 0);
+    assert_eq!(screen.model.detail.line, 0);
+    screen.keys("jjj");
+    screen.key(Key::Left);
     screen.keys("j");
-    screen.key(Key::Tab);
-    screen.keys("j");
-    assert_eq!(screen.model.stack_scroll, 0);
+    assert_eq!(screen.model.detail.line, 0);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_deep_stack_shows_the_right_lines() {
             .label("k", "v")
             .by(9, "/src/b.go:1 main.creator");
         screen.sample(snapshot(0, [deep]));
-        screen.key(Key::Tab);
+        screen.key(Key::Enter);
         let mut seen = String::new();
         for _ in 0..320 {
             seen += &screen.text();
@@ -124,7 +124,7 @@ fn a_deep_stack_shows_the_right_lines() {
             end.contains("main.f149") && end.contains("created by main.creator"),
             "{end}"
         );
-        assert!(end.contains("parent 9 is gone"), "{end}");
+        assert!(end.contains("parent: goroutine 9 has ended"), "{end}");
     }
 }
 
@@ -159,17 +159,17 @@ fn the_mouse() {
     let mouse = |screen: &mut Screen, mouse, line| {
         update(&mut screen.model, Msg::Mouse(mouse, 5, line));
     };
-    mouse(&mut screen, Mouse::Click, 6);
-    assert_eq!(screen.model.list.selected, Some(Id::Goroutine(Goid(4))));
+    mouse(&mut screen, Mouse::Click, 7);
+    assert_eq!(screen.model.list.at.selected, Some(Id::Goroutine(Goid(4))));
     mouse(&mut screen, Mouse::WheelDown, 6);
-    assert_eq!(screen.model.list.selected, Some(Id::Goroutine(Goid(7))));
+    assert_eq!(screen.model.list.at.selected, Some(Id::Goroutine(Goid(7))));
     mouse(&mut screen, Mouse::WheelUp, 6);
-    assert_eq!(screen.model.list.selected, Some(Id::Goroutine(Goid(4))));
+    assert_eq!(screen.model.list.at.selected, Some(Id::Goroutine(Goid(4))));
     // The names of the columns, the header, the line of keys: nothing.
     for line in [2, 0, 23, 200] {
         mouse(&mut screen, Mouse::Click, line);
-        assert_eq!(screen.model.list.selected, Some(Id::Goroutine(Goid(4))));
+        assert_eq!(screen.model.list.at.selected, Some(Id::Goroutine(Goid(4))));
     }
     mouse(&mut screen, Mouse::Click, 18);
-    assert_eq!(screen.model.focus, Focus::Stack);
+    assert_eq!(screen.model.focus, Focus::Detail);
 }

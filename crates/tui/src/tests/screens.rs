@@ -52,7 +52,7 @@ fn the_longest_waiting_first() {
 fn the_stack_has_the_focus() {
     let mut screen = Screen::story(80, 24);
     screen.keys("jjjj");
-    screen.key(Key::Tab);
+    screen.key(Key::Enter);
     screen.keys("jj");
     picture!("stack_small", screen);
 }
@@ -77,6 +77,41 @@ fn no_match() {
     screen.keys("/bgsweep");
     screen.key(Key::Enter);
     picture!("no_match_small", screen);
+}
+
+#[test]
+fn the_views() {
+    for (size, (width, height)) in [("small", SMALL), ("large", LARGE)] {
+        let mut screen = Screen::new(width, height);
+        for snapshot in crate::testing::tangle() {
+            screen.sample(snapshot);
+        }
+        for (name, keys) in [
+            ("goroutines", "1jj"),
+            ("groups", "2l"),
+            ("groups_by_object", "2bbb"),
+            ("tree", "3jj"),
+            ("objects", "4l"),
+            ("findings", "5l"),
+            ("threads", "6j"),
+            ("overview", "7"),
+        ] {
+            screen.keys(keys);
+            insta::assert_snapshot!(format!("view_{name}_{size}"), screen.text());
+        }
+    }
+}
+
+#[test]
+fn against_a_mark() {
+    let mut screen = Screen::new(80, 24);
+    let mut story = story().into_iter();
+    screen.sample(story.next().unwrap());
+    screen.keys("m");
+    story.for_each(|snapshot| screen.sample(snapshot));
+    picture!("mark_small", screen);
+    screen.keys("c");
+    picture!("mark_only_new_small", screen);
 }
 
 #[test]
@@ -138,5 +173,63 @@ fn nothing_from_the_target_reaches_the_terminal_raw() {
             .chars()
             .find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}'));
         assert_eq!(raw, None, "{text:?}");
+    }
+}
+
+#[test]
+fn no_view_shows_it_raw() {
+    let evil = "\x1b]0;owned\x07\u{202e}\u{9b}2J";
+    let mut first = crate::testing::tangle().remove(1);
+    let mut all: Vec<model::Goroutine> = first.goroutines.iter().map(|g| (**g).clone()).collect();
+    for g in &mut all {
+        g.waitreason = Some(evil.into());
+        g.labels = Some(vec![(evil.into(), evil.into())]);
+        let frames = g.frames.iter().cloned().map(|mut frame| {
+            frame.function.name = format!("{evil}.{}", frame.function.name).into();
+            frame.file = evil.into();
+            frame
+        });
+        g.frames = frames.collect();
+        if let Some(function) = g.gopc.as_mut().and_then(|site| site.function.as_mut()) {
+            function.name = evil.into();
+        }
+        for on in g.waiting_on.iter_mut().flatten() {
+            on.name = Some(evil.into());
+        }
+    }
+    first.goroutines = all.into_iter().map(std::sync::Arc::new).collect();
+    for object in first.objects.iter_mut().flatten() {
+        object.name = Some(evil.into());
+        if let model::ObjectState::Chan(state) = &mut object.state {
+            state.elem_type = Some(evil.into());
+        }
+    }
+    for (width, height) in [(80, 24), (200, 50)] {
+        let mut screen = Screen::new(width, height);
+        screen.sample(first.clone());
+        screen.sample(first.clone());
+        for keys in [
+            "1jj", "2lj", "2b", "2b", "2b", "2b", "3jjj", "4lj", "5lj", "6", "7", "1/label:", "",
+            "zg",
+        ] {
+            screen.keys(keys);
+            if keys.ends_with(':') {
+                screen.text();
+                screen.key(Key::Tab);
+            }
+            let mut text = screen.text();
+            if keys.is_empty() {
+                screen.key(Key::Esc);
+                screen.key(Key::Enter);
+                screen.key(Key::Enter);
+                text = screen.text();
+                screen.keys("y");
+                text += &screen.copied.take().unwrap_or_default();
+            }
+            let raw = text
+                .chars()
+                .find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}'));
+            assert_eq!(raw, None, "{keys:?}: {text:?}");
+        }
     }
 }

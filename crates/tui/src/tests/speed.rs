@@ -49,9 +49,15 @@ fn times() {
         let [first, second] = samples;
         screen.sample(first);
         let mut second = Some(second);
+        let second = std::sync::Arc::new(second.take().unwrap());
         time("next sample", &mut screen, &mut |s| {
-            s.sample(second.take().unwrap())
+            let sample = crate::feed::FeedEvent::Snapshot(second.clone());
+            crate::update::update(&mut s.model, crate::update::Msg::Feed(sample));
         });
+        time("findings, on their own thread", &mut screen, &mut |_| {
+            analysis::findings(&second);
+        });
+        screen.model.wishes.clear();
         for column in ["state", "since", "function", "created by", "goid"] {
             time(&format!("order by {column}"), &mut screen, &mut |s| {
                 s.keys("o");
@@ -61,7 +67,22 @@ fn times() {
             s.key(Key::Down);
             s.text();
         });
-        screen.keys("/");
+        for (view, name) in "23456712".chars().zip([
+            "groups",
+            "tree",
+            "objects",
+            "findings",
+            "threads",
+            "overview",
+            "list",
+            "groups again",
+        ]) {
+            time(&format!("go to {name} and draw"), &mut screen, &mut |s| {
+                s.key(Key::Char(view));
+                s.text();
+            });
+        }
+        screen.keys("m1/");
         time("filter .f19 -T7", &mut screen, &mut |s| {
             crate::update::update(&mut s.model, crate::update::Msg::Paste(".f19 -T7".into()));
         });

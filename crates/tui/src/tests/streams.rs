@@ -1,15 +1,18 @@
 //! Any keys on any stream of snapshots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Addr, Unreadable};
 use proptest::prelude::*;
 
 use crate::feed::FeedEvent;
 use crate::keymap::{Key, bindings};
-use crate::list::Item;
+use crate::list::{Item, Only};
+use crate::state::View;
 use crate::testing::{G, Screen, g, snapshot};
+use crate::trends::By;
 use crate::update::{Mouse, Msg, update};
+use crate::watch::Mark;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -104,12 +107,55 @@ fn apply(screen: &mut Screen, step: &Step, second: u64) {
     }
 }
 
-/// The selection is a line of the list that is on the screen, or there is none because there are no lines.
+/// The selection is a line of the view that is on the screen, or there is none because there are no lines.
 fn check_selection(screen: &Screen) {
-    let (list, watch) = (&screen.model.list, &screen.model.watch);
-    assert_eq!(list.selected, list.selected_item(watch).map(Item::id));
-    assert_eq!(list.selected.is_none(), list.len() == 0);
-    assert!(list.offset <= list.cursor);
+    let model = &screen.model;
+    let at = model.cursor();
+    let id = match model.outline() {
+        Some(outline) => outline.lines.get(at.line).map(|line| line.id),
+        None => model.list.item(&model.watch, at.line).map(Item::id),
+    };
+    assert_eq!(at.selected, id);
+    if model.view != View::Overview {
+        assert_eq!(at.selected.is_none(), model.len() == 0);
+    }
+    assert!(at.offset <= at.line);
+}
+
+/// The groups and the tree have each goroutine that the list has.
+fn check_heads(screen: &mut Screen) {
+    screen.model.tree = Default::default();
+    for by in By::ALL {
+        screen.model.by = by;
+        screen.keys("2");
+        let model = &screen.model;
+        let in_groups: BTreeSet<u32> = model
+            .group_list
+            .iter()
+            .flat_map(|group| group.rows.iter().copied())
+            .collect();
+        let alive = |i: &&u32| model.watch.rows[**i as usize].mark != Mark::Gone;
+        let expected: BTreeSet<u32> = model.list.order().iter().filter(alive).copied().collect();
+        assert_eq!(in_groups, expected, "{by:?}");
+    }
+    screen.keys("3");
+    while let Some(closed) = screen
+        .model
+        .tree
+        .lines
+        .iter()
+        .position(|line| line.open == Some(false))
+    {
+        screen.model.select(closed);
+        screen.keys("l");
+    }
+    let model = &screen.model;
+    let in_tree: BTreeSet<u32> = model.tree.lines.iter().map(|line| line.at).collect();
+    assert!(
+        model.list.order().iter().all(|i| in_tree.contains(i)),
+        "{:?}",
+        model.tree.lines
+    );
 }
 
 /// Without a filter and with system goroutines, the list is the snapshot: each once, and the rest is gone.
@@ -117,7 +163,10 @@ fn check_rows(screen: &mut Screen) {
     if screen.model.filter_line.is_some() {
         screen.key(Key::Esc);
     }
+    screen.model.list.only = Only::All;
     screen.model.try_filter("");
+    screen.model.overlay = None;
+    screen.keys("1");
     if !screen.model.list.show_system {
         screen.keys("s");
     }
@@ -154,5 +203,6 @@ proptest! {
             screen.text();
         }
         check_rows(&mut screen);
+        check_heads(&mut screen);
     }
 }

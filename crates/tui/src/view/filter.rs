@@ -48,9 +48,13 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 /// Below it: the error, pointing at its place, or what can be written.
 pub(crate) fn help(model: &Model, line: &FilterLine, columns: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
+    let is_writing = line
+        .error
+        .as_ref()
+        .is_none_or(|error| error.at.end >= line.input.before_cursor().len());
+    let offered = offered(line, columns);
     let Some(error) = &line.error else {
-        let text = "goid: status: reason: func: top: created: label: age: system: -term \"a b\"";
-        return vec![Line::styled(fit(text, columns).into_owned(), theme.dim())];
+        return vec![Line::styled(offered, theme.dim())];
     };
     let text = line.input.text();
     let part = |range: Range<usize>| text.get(range).map_or(0, |t| width(&clean(t)));
@@ -65,8 +69,29 @@ pub(crate) fn help(model: &Model, line: &FilterLine, columns: usize) -> Vec<Line
         lines.extend(wrap(&message, columns));
         lines
     };
-    lines
+    let lines = lines
         .into_iter()
-        .map(|line| Line::styled(line, theme.error()))
+        .map(|line| Line::styled(line, theme.error()));
+    // A term that is being written is wrong until it is complete.
+    let offered = is_writing.then(|| Line::styled(offered, theme.dim()));
+    lines
+        .chain(offered.filter(|_| !line.completion.words.is_empty()))
         .collect()
+}
+
+/// What Tab would write.
+fn offered(line: &FilterLine, columns: usize) -> String {
+    let words = &line.completion.words;
+    if words.is_empty() {
+        return String::new();
+    }
+    let mut text = "Tab ".to_owned();
+    let first = line.taken.map_or(0, |(at, _)| at);
+    for word in words.iter().skip(first) {
+        text += &format!(" {}", clean(word));
+        if width(&text) > columns {
+            break;
+        }
+    }
+    fit(&text, columns).into_owned()
 }

@@ -5,7 +5,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::Bar;
+use super::{Bar, time};
+use crate::list::Only;
 use crate::state::Model;
 use crate::text::{age, clean, span, thousands};
 use crate::watch::Mark;
@@ -45,8 +46,14 @@ fn program(model: &Model) -> Bar<'_> {
             [Span::raw(clean(&snapshot.build.go_version).into_owned())],
         );
         bar.left(6, [Span::raw(snapshot.target.arch)]);
+        let place = model.timeline.place();
+        if let Some(place) = place {
+            let text = time::place(place, snapshot.captured_at);
+            bar.right(1, [Span::styled(text, theme.notice())]);
+        }
         let since = age(model.now.saturating_sub(model.watch.received));
         let stop = match snapshot.capture.pause {
+            Some(pause) if place.is_some() => format!("stopped {}", span(pause)),
             Some(pause) => format!("stopped {}, {since} ago", span(pause)),
             None => format!("sample {since} ago"),
         };
@@ -61,7 +68,14 @@ fn program(model: &Model) -> Bar<'_> {
         bar.right(1, [Span::styled("ENDED", theme.notice())]);
         return bar;
     }
-    let interval = format!("every {}", span(model.interval));
+    let mut interval = format!("every {}", span(model.effective_interval()));
+    if let Some(share) = model.series.overhead() {
+        let limit = match model.max_overhead {
+            Some(limit) => format!(" of {}%", percent(limit)),
+            None => String::new(),
+        };
+        interval += &format!(", {}%{limit} stopped", percent(share));
+    }
     if model.paused {
         bar.right(4, [Span::styled(interval, theme.dim())]);
         bar.right(1, [Span::styled("PAUSED", theme.notice())]);
@@ -100,10 +114,25 @@ fn numbers(model: &Model) -> Bar<'_> {
             )],
         );
     }
-    if let Some(counts) = watch.counts {
+    let counts = match &watch.marked {
+        Some(marked) => {
+            let since = age(model.now.saturating_sub(marked.at));
+            bar.left(
+                4,
+                [Span::styled(
+                    format!("since mark {since} ago:"),
+                    theme.notice(),
+                )],
+            );
+            Some(marked.counts)
+        }
+        None => watch.counts,
+    };
+    if let Some(counts) = counts {
         let changes = [
             (Mark::New, counts.new, "new"),
             (Mark::Changed, counts.changed, "changed"),
+            (Mark::Moved, counts.moved, "moved"),
             (Mark::Gone, counts.gone, "gone"),
         ];
         for (mark, count, word) in changes {
@@ -116,12 +145,25 @@ fn numbers(model: &Model) -> Bar<'_> {
             bar.left(3, [Span::styled(text, style)]);
         }
     }
+    if model.list.only != Only::All {
+        let text = format!("only {} (c)", model.list.only.word());
+        bar.right(1, [Span::styled(text, theme.notice())]);
+    }
     let notes = snapshot.diagnostics.len();
     if notes > 0 {
         let text = format!("{notes}{} (d)", plural(notes, " note"));
         bar.right(2, [Span::styled(text, theme.notice())]);
     }
     bar
+}
+
+/// `0.3`, `12`.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    match percent >= 9.95 {
+        true => format!("{percent:.0}"),
+        false => format!("{percent:.1}"),
+    }
 }
 
 pub(super) fn plural(n: usize, word: &str) -> String {

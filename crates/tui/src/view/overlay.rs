@@ -115,8 +115,8 @@ const LANGUAGE: &[(&str, &str)] = &[
 
 const SIGNS: &[(&str, &str)] = &[
     (
-        "+ ~ - !",
-        "new, changed, gone since the last sample; unreadable",
+        "+ ~ > - !",
+        "new, changed, moved, gone (since the mark, if set); unreadable",
     ),
     (
         "≥5m",
@@ -133,7 +133,8 @@ fn help(model: &Model, columns: usize) -> Vec<Line<'static>> {
     let section = |(name, bindings): &(&str, &[Binding])| {
         let mut lines = vec![heading(name)];
         lines.extend(bindings.iter().map(|b| {
-            let keys: Vec<String> = b.keys.iter().map(|k: &Key| k.name()).collect();
+            let keys = model.keymap.keys(b);
+            let keys: Vec<String> = keys.into_iter().map(Key::name).collect();
             row(&keys.join(" "), b.help)
         }));
         lines

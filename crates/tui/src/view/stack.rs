@@ -1,220 +1,276 @@
-//! The pane of the selected goroutine: its whole stack, and what else is known of it.
+//! The detail pane of a goroutine: what it waits on, who else has to do with that, its calls, where it comes from.
 
-use model::{Differences, Frame as Call, FrameKind, Goroutine, Site, StackEnd, Status, Trust};
-use ratatui::Frame;
-use ratatui::layout::Rect;
+use model::{Differences, Frame as Call, FrameKind, Goroutine, Site, StackEnd, Trust};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
 
+use super::detail::{Document, Link, Row as DocRow};
 use super::table::since;
-use super::{padded, thousands};
-use crate::layout::Areas;
-use crate::list::{Item, created_by, creation, function};
-use crate::state::{Focus, Model};
-use crate::text::{clean, fit, fit_end, width, wrap};
-use crate::theme::Theme;
+use super::{on, padded};
+use crate::list::{created_by, creation};
+use crate::text::{clean, fit, fit_end, width};
 use crate::watch::{Mark, Row};
 
 /// From this width on a call and its place fit on one line.
 const ONE_LINE: usize = 70;
-
-/// All lines of the pane. A stack may have a hundred thousand calls, so theirs are made when
-/// they are drawn.
-pub(crate) struct Document<'a> {
-    theme: Theme,
-    columns: usize,
-    head: Vec<Line<'static>>,
-    calls: &'a [Call],
-    /// The call that matters, to be pointed at.
-    top: Option<usize>,
-    /// The column of the places, where they are beside the functions.
-    places: Option<usize>,
-    tail: Vec<Line<'static>>,
-}
-
-/// What the pane shows at a width.
-pub(crate) fn document(model: &Model, columns: usize) -> Document<'_> {
-    let theme = model.theme;
-    let mut document = Document {
-        theme,
-        columns,
-        head: Vec::new(),
-        calls: &[],
-        top: None,
-        places: None,
-        tail: Vec::new(),
-    };
-    match model.list.selected_item(&model.watch) {
-        Some(Item::Goroutine(row)) => document.fill(model, &row.goroutine),
-        Some(Item::Unreadable(unreadable)) => {
-            let text = format!("It could not be read: {}", unreadable.reason);
-            document.head = text_lines(&text, columns, theme.error());
-        }
-        None => {}
-    }
-    document
-}
+/// How many of those who wait with it, and of those who could wake it, are named.
+const MAX_NAMED: usize = 6;
+/// How many of its ancestors.
+const MAX_ANCESTORS: usize = 12;
+/// How many source lines are shown before and after a call's.
+const AROUND: usize = 3;
 
 impl<'a> Document<'a> {
-    fn fill(&mut self, model: &Model, g: &'a Goroutine) {
-        let theme = self.theme;
+    pub(super) fn goroutine(&mut self, g: &'a Goroutine) {
+        let theme = self.model.theme;
+        for on in g.waiting_on.as_deref().unwrap_or_default() {
+            self.waits_on(g, on);
+        }
+        if g.waiting_on.is_none() {
+            self.text("! what it waits on could not be read", theme.notice());
+        }
+        self.findings(g);
         let labels = g.labels.as_deref().unwrap_or_default();
         if !labels.is_empty() {
             let labels: Vec<String> = labels.iter().map(|(k, v)| label(k, v)).collect();
-            self.head.extend(text_lines(
-                &format!("labels {}", labels.join(" ")),
-                self.columns,
-                theme.plain(),
-            ));
+            self.text(&format!("labels {}", labels.join(" ")), theme.plain());
         }
         for note in &g.notes {
-            self.head.extend(text_lines(
-                &format!("! {note}"),
-                self.columns,
-                theme.notice(),
-            ));
+            self.text(&format!("! {note}"), theme.notice());
         }
+        self.history(g);
+        self.calls(g);
+        self.ancestry(g);
+    }
+
+    fn waits_on(&mut self, g: &Goroutine, on: &model::WaitingOn) {
+        let theme = self.model.theme;
+        let objects = self.model.snapshot().and_then(|s| s.objects.as_deref());
+        let object = on.addr.and_then(|at| {
+            let mut objects = objects.unwrap_or_default().iter();
+            objects.find(|o| o.kind == on.kind && o.addr == at)
+        });
+        let link = object.map(|object| Link::Object(object.kind, object.addr));
+        self.linked(&on::sentence(on, self.model), theme.bold(), link);
+        let Some(object) = object else { return };
+        let with = object.waiters().filter(|other| *other != g.goid).count();
+        if with > 0 {
+            let s = if with == 1 { "" } else { "s" };
+            self.text(&format!("    {with} other{s} wait with it"), theme.dim());
+        }
+        for holder in object.holders.iter().take(MAX_NAMED) {
+            self.other("who may serve it: ", holder.goid);
+        }
+        let all = object.holders.len() + object.more_holders;
+        match all.saturating_sub(MAX_NAMED) {
+            0 if all == 0 => self.text("    no other goroutine's stack leads to it", theme.dim()),
+            0 => {}
+            more => self.text(&format!("    and {more} more"), theme.dim()),
+        }
+    }
+
+    fn findings(&mut self, g: &Goroutine) {
+        for finding in &self.model.finding_list {
+            if finding.goids.binary_search(&g.goid).is_ok() || finding.because_of.contains(&g.goid)
+            {
+                let text = format!("{}: {}", finding.severity.as_str(), finding.sentence);
+                let style = super::findings::style(self.model.theme, finding.severity);
+                self.text(&text, style);
+            }
+        }
+    }
+
+    /// The states it was in, the present one first.
+    fn history(&mut self, g: &Goroutine) {
+        let Some(row) = self.model.watch.row_of(g.goid) else {
+            return;
+        };
+        if self.model.watch.counts.is_none() {
+            return;
+        }
+        let mut text = format!("states {} ×{}", g.state(), row.samples);
+        for run in row.runs.iter().rev() {
+            text += &format!(" ← {} ×{}", run.state(), run.samples);
+        }
+        let text = fit(&clean(&text), self.columns).into_owned();
+        self.text(&text, self.model.theme.dim());
+    }
+
+    /// The calls, those of the runtime folded, and how the stack ends.
+    pub(super) fn calls(&mut self, g: &'a Goroutine) {
+        let theme = self.model.theme;
         self.calls = &g.frames;
         self.top = g
             .top_user_frame()
             .and_then(|top| g.frames.iter().position(|f| std::ptr::eq(f, top)));
         if self.columns >= ONE_LINE {
             // Beyond the first thousand calls a name may be cut; a screen shows far fewer.
-            let longest = g
-                .frames
-                .iter()
-                .take(1000)
-                .map(|f| 2 + width(&name(f)))
-                .max()
-                .unwrap_or(0);
+            let calls = g.frames.iter().take(1000);
+            let longest = calls.map(|f| 2 + width(&name(f))).max().unwrap_or(0);
             let creator = creation(g).map_or(0, |_| width(CREATED) + width(&creator(g)));
             self.places = Some(longest.max(creator).min(self.columns * 3 / 5));
         }
+        let mut at = 0;
+        while let Some(call) = g.frames.get(at) {
+            let rest = g.frames.iter().skip(at);
+            let run = rest.take_while(|call| in_runtime(call)).count();
+            // Where there is nothing else, nothing is folded.
+            if self.model.fold && run > 0 && self.top.is_some() {
+                self.rows.push(DocRow::Folded(run));
+                at += run;
+                continue;
+            }
+            self.rows.push(DocRow::Call(at));
+            if self.places.is_none() {
+                self.rows.push(DocRow::Place(at));
+            }
+            if self.model.source_of == Some(at) {
+                self.source(call);
+            }
+            at += 1;
+        }
         match &g.stack_end {
+            StackEnd::Complete if g.frames.is_empty() => self.text("  no calls", theme.dim()),
             StackEnd::Complete => {}
             StackEnd::Early(why) => {
                 let text = format!("! the stack could not be followed further: {why}");
-                self.tail
-                    .extend(text_lines(&text, self.columns, theme.notice()));
+                self.text(&text, theme.notice());
             }
         }
-        if g.frames.is_empty() && g.stack_end == StackEnd::Complete {
-            self.tail.push(Line::styled("  no calls", theme.dim()));
-        }
-        self.tail.extend(self.creation(model, g));
     }
 
-    /// Who created it: the `go` statement, and the goroutine that ran it.
-    fn creation(&self, model: &Model, g: &Goroutine) -> Vec<Line<'static>> {
-        let mut lines = Vec::new();
+    /// The source lines around a call, as they are on this machine now.
+    fn source(&mut self, call: &Call) {
+        let theme = self.model.theme;
+        let path = std::path::Path::new(&*call.file);
+        let lines = match self.model.sources.get(path) {
+            None => return self.text("      reading …", theme.dim()),
+            Some(None) => {
+                return self.text("      the file is not on this machine", theme.dim());
+            }
+            Some(Some(lines)) => lines,
+        };
+        let line = call.line as usize;
+        if line == 0 || line > lines.len() {
+            return self.text(
+                "      the file on this machine has no such line",
+                theme.dim(),
+            );
+        }
+        self.text("      as it is on this machine now:", theme.dim());
+        let first = line.saturating_sub(AROUND + 1);
+        for (n, text) in (first + 1..).zip(lines.iter().skip(first).take(2 * AROUND + 1)) {
+            let pointer = if n == line { "▶" } else { " " };
+            let text = format!("    {pointer}{n:>6} {}", text.replace('\t', "    "));
+            let text = fit(&clean(&text), self.columns).into_owned();
+            let style = if n == line { theme.bold() } else { theme.dim() };
+            self.rows
+                .push(DocRow::Text(Line::styled(text, style), None));
+        }
+    }
+
+    /// Who created it, and who created those.
+    fn ancestry(&mut self, g: &Goroutine) {
+        let theme = self.model.theme;
         if let Some(site) = creation(g) {
-            lines.extend(self.call_lines(CREATED, &creator(g), &place(site), self.theme.plain()));
+            let lines = call_lines(self, CREATED, &creator(g), &place(site), theme.plain());
+            self.rows
+                .extend(lines.into_iter().map(|line| DocRow::Text(line, None)));
         }
-        if let Some(parent) = g.parent_goid {
-            let rows = &model.watch.rows;
-            let alive = rows
-                .iter()
-                .find(|row| row.goroutine.goid == parent && row.mark != Mark::Gone);
-            let text = match alive.map(|row| &row.goroutine) {
-                Some(p) if p.status == Status::Dead => format!("parent {parent} has ended"),
-                Some(p) => format!("parent {parent} [{}] {}", p.state(), function(p).0),
-                None => format!("parent {parent} is gone"),
+        let mut seen = vec![g.goid];
+        let mut parent = g.parent_goid;
+        while let Some(goid) = parent.filter(|goid| !seen.contains(goid)) {
+            if seen.len() > MAX_ANCESTORS {
+                self.text("and more before", theme.dim());
+                break;
+            }
+            seen.push(goid);
+            let row = self.model.watch.row_of(goid);
+            let known = row.map(|row| &row.goroutine);
+            let known = known.or_else(|| self.model.watch.ghosts.get(&goid));
+            let ended = row.is_none_or(|row| row.mark == Mark::Gone);
+            let before = if seen.len() == 2 {
+                "parent: "
+            } else {
+                "before: "
             };
-            lines.extend(text_lines(&text, self.columns, self.theme.dim()));
-        }
-        lines
-    }
-
-    fn lines_per_call(&self) -> usize {
-        if self.places.is_some() { 1 } else { 2 }
-    }
-
-    pub fn len(&self) -> usize {
-        self.head.len() + self.calls.len() * self.lines_per_call() + self.tail.len()
-    }
-
-    /// The lines from `first` on, at most `count`.
-    fn lines(&self, first: usize, count: usize) -> Vec<Line<'static>> {
-        let per_call = self.lines_per_call();
-        let in_calls = first.saturating_sub(self.head.len());
-        let skipped = (in_calls / per_call).min(self.calls.len());
-        let head = self.head.iter().cloned();
-        let calls = self.calls.iter().enumerate().skip(skipped);
-        let calls = calls
-            .take(count + 1)
-            .flat_map(|(i, call)| self.call(i, call));
-        // When calls are skipped, all of the head is, too.
-        let begun = if in_calls == 0 {
-            first
-        } else {
-            self.head.len() + in_calls - skipped * per_call
-        };
-        let after_calls = in_calls.saturating_sub(self.calls.len() * per_call);
-        if after_calls > 0 {
-            return self
-                .tail
-                .iter()
-                .skip(after_calls)
-                .take(count)
-                .cloned()
-                .collect();
-        }
-        head.chain(calls)
-            .skip(begun)
-            .chain(self.tail.iter().cloned())
-            .take(count)
-            .collect()
-    }
-
-    fn call(&self, i: usize, call: &Call) -> Vec<Line<'static>> {
-        let is_top = self.top == Some(i);
-        let margin = if is_top { "› " } else { "  " };
-        let in_runtime = call.function.name.starts_with("runtime.");
-        let style = match (is_top, in_runtime || call.kind == FrameKind::Wrapper) {
-            (true, _) => self.theme.bold(),
-            (_, true) => self.theme.dim(),
-            _ => self.theme.plain(),
-        };
-        let place = match call.object() {
-            // C that was built without debug information: its object is all that is known.
-            Some(object) if call.line == 0 => clean(object).into_owned(),
-            _ => format!("{}:{}", clean(&call.file), call.line),
-        };
-        self.call_lines(margin, &name(call), &place, style)
-    }
-
-    fn call_lines(
-        &self,
-        margin: &str,
-        name: &str,
-        place: &str,
-        style: ratatui::style::Style,
-    ) -> Vec<Line<'static>> {
-        let name = clean(name);
-        match self.places {
-            Some(column) => {
-                let name = format!(
-                    "{margin}{}",
-                    fit_end(&name, column.saturating_sub(width(margin)))
-                );
-                let room = self.columns.saturating_sub(column + 2);
-                let place = fit_end(place, room).into_owned();
-                vec![Line::from(vec![
-                    padded(&name, column + 2, style),
-                    Span::styled(place, self.theme.dim()),
-                ])]
+            match known {
+                Some(_) if !ended => self.other(before, goid),
+                _ => self.text(&format!("{before}goroutine {goid} has ended"), theme.dim()),
             }
-            None => {
-                let name = format!(
-                    "{margin}{}",
-                    fit_end(&name, self.columns.saturating_sub(width(margin)))
-                );
-                let place = fit_end(place, self.columns.saturating_sub(6));
-                vec![
-                    Line::styled(name, style),
-                    Line::styled(format!("      {place}"), self.theme.dim()),
-                ]
-            }
+            parent = known.and_then(|g| g.parent_goid);
+        }
+    }
+}
+
+/// Whether a call is one that all goroutines have who wait like that.
+fn in_runtime(call: &Call) -> bool {
+    call.function.name.starts_with("runtime.") && !call.is_c()
+}
+
+/// A call, with its place if that is beside it.
+pub(super) fn call(document: &Document<'_>, i: usize) -> Line<'static> {
+    let theme = document.model.theme;
+    let Some(call) = document.calls.get(i) else {
+        return Line::default();
+    };
+    let is_top = document.top == Some(i);
+    let margin = if is_top { "› " } else { "  " };
+    let style = match (is_top, in_runtime(call) || call.kind == FrameKind::Wrapper) {
+        (true, _) => theme.bold(),
+        (_, true) => theme.dim(),
+        _ => theme.plain(),
+    };
+    let lines = call_lines(document, margin, &name(call), &place_of(call), style);
+    lines.into_iter().next().unwrap_or_default()
+}
+
+/// A call's place on a line of its own.
+pub(super) fn place_line(document: &Document<'_>, i: usize) -> Line<'static> {
+    let Some(call) = document.calls.get(i) else {
+        return Line::default();
+    };
+    let place = place_of(call);
+    let place = fit_end(&place, document.columns.saturating_sub(6));
+    Line::styled(format!("      {place}"), document.model.theme.dim())
+}
+
+fn place_of(call: &Call) -> String {
+    match call.object() {
+        // C that was built without debug information: its object is all that is known.
+        Some(object) if call.line == 0 => clean(object).into_owned(),
+        _ => format!("{}:{}", clean(&call.file), call.line),
+    }
+}
+
+fn call_lines(
+    document: &Document<'_>,
+    margin: &str,
+    name: &str,
+    place: &str,
+    style: ratatui::style::Style,
+) -> Vec<Line<'static>> {
+    let dim = document.model.theme.dim();
+    let columns = document.columns;
+    let name = clean(name);
+    let wide = document.places.unwrap_or(columns);
+    let name = format!(
+        "{margin}{}",
+        fit_end(&name, wide.saturating_sub(width(margin)))
+    );
+    match document.places {
+        Some(column) => {
+            let place = fit_end(place, columns.saturating_sub(column + 2)).into_owned();
+            vec![Line::from(vec![
+                padded(&name, column + 2, style),
+                Span::styled(place, dim),
+            ])]
+        }
+        None => {
+            let place = fit_end(place, columns.saturating_sub(6));
+            vec![
+                Line::styled(name, style),
+                Line::styled(format!("      {place}"), dim),
+            ]
         }
     }
 }
@@ -264,78 +320,6 @@ fn place(site: &Site) -> String {
     format!("{}:{}", clean(&site.file), site.line)
 }
 
-fn text_lines(text: &str, columns: usize, style: ratatui::style::Style) -> Vec<Line<'static>> {
-    wrap(&clean(text), columns)
-        .into_iter()
-        .map(|l| Line::styled(l, style))
-        .collect()
-}
-
-pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, areas: &Areas) {
-    let bar: Vec<Line<'_>> = areas
-        .bar
-        .rows()
-        .map(|_| Line::styled("│", model.theme.frame()))
-        .collect();
-    frame.render_widget(Paragraph::new(bar), areas.bar);
-    let document = document(model, areas.stack.width.into());
-    draw_title(model, document.len(), frame, areas);
-    let lines = document.lines(model.stack_scroll, areas.stack.height.into());
-    frame.render_widget(Paragraph::new(lines), areas.stack);
-}
-
-/// Which goroutine, its state, its thread, and how much of the pane is out of sight.
-fn draw_title(model: &Model, lines: usize, frame: &mut Frame<'_>, areas: &Areas) {
-    let area = areas.title;
-    if area.height == 0 {
-        return;
-    }
-    let theme = model.theme;
-    let room = usize::from(area.width);
-    let mut title = match model.list.selected_item(&model.watch) {
-        Some(Item::Goroutine(row)) => title(row),
-        Some(Item::Unreadable(u)) => format!("goroutine ? at {} (entry {} of allgs)", u.g, u.index),
-        None => String::new(),
-    };
-    let below = lines.saturating_sub(model.stack_scroll + usize::from(areas.stack.height));
-    let more = match (model.stack_scroll, below) {
-        (0, 0) => String::new(),
-        (0, below) => format!(" ↓{} ", thousands(below)),
-        (above, 0) => format!(" ↑{} ", thousands(above)),
-        (above, below) => format!(" ↑{} ↓{} ", thousands(above), thousands(below)),
-    };
-    let has_focus = model.focus == Focus::Stack;
-    let pointer = if has_focus { "› " } else { "" };
-    title = format!("{pointer}{title}");
-    let line = if areas.bar.width > 0 { " " } else { "─" };
-    let title = fit(&title, room.saturating_sub(width(&more) + 4)).into_owned();
-    let title = if title.is_empty() {
-        title
-    } else {
-        format!(" {title} ")
-    };
-    let title = if areas.bar.width > 0 {
-        title.trim_start().to_owned()
-    } else {
-        title
-    };
-    let lead = if areas.bar.width > 0 { "" } else { "──" };
-    let fill = room.saturating_sub(width(lead) + width(&title) + width(&more) + 2);
-    let style = if has_focus {
-        theme.selected(true)
-    } else {
-        theme.bold()
-    };
-    let spans = vec![
-        Span::styled(lead, theme.frame()),
-        Span::styled(title, style),
-        Span::styled(line.repeat(fill), theme.frame()),
-        Span::styled(more, theme.dim()),
-        Span::styled(line.repeat(2), theme.frame()),
-    ];
-    frame.render_widget(Line::from(spans), Rect { height: 1, ..area });
-}
-
 /// What changed, if not the state.
 fn change(what: Differences) -> &'static str {
     match what {
@@ -347,13 +331,13 @@ fn change(what: Differences) -> &'static str {
     }
 }
 
-fn title(row: &Row) -> String {
+pub(super) fn title(row: &Row, mark: Mark) -> String {
     let g = &row.goroutine;
     let mut title = format!("goroutine {} [{}]", g.goid, clean(g.state()));
     if row.since.known.is_some() {
         title += &format!(" for {}", since(row.since));
     }
-    match (row.mark, &row.change) {
+    match (mark, &row.change) {
         (Mark::New, _) => title += ", new",
         (Mark::Gone, _) => title += ", gone",
         (_, Some((_, was))) if was.state() != g.state() => {

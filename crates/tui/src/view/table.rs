@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::header::plural;
-use super::padded;
+use super::{on, padded};
 use crate::list::{Item, SortKey, created_by, function};
 use crate::state::{Focus, Model};
 use crate::text::{age, clean, fit, fit_end, short_function, thousands};
@@ -18,8 +18,11 @@ struct Columns {
     goid: usize,
     state: usize,
     since: usize,
+    on: usize,
     function: usize,
     created_by: usize,
+    labels: usize,
+    thread: usize,
 }
 
 /// Before the goid: the cursor, the mark, a space.
@@ -27,8 +30,12 @@ const MARGIN: usize = 3;
 const SINCE: usize = 7;
 /// Narrower than that, a function's name says too little.
 const FUNCTION: usize = 18;
-/// From this width on there is room for the creator, too.
+/// From this width on there is room for the creator, too; from the next one on for what it waits on, and so on.
 const WITH_CREATOR: usize = 42;
+const WITH_ON: usize = 58;
+const WITH_LABELS: usize = 100;
+const WITH_THREAD: usize = 120;
+const THREAD: usize = 8;
 
 impl Columns {
     fn new(model: &Model, width: usize) -> Columns {
@@ -46,51 +53,62 @@ impl Columns {
             rest += since + 1;
             since = 0;
         }
-        // Both get enough, or the function that matters gets it all.
-        let created_by = if rest >= WITH_CREATOR {
-            (rest - 1) * 2 / 5
-        } else {
-            0
-        };
-        let function = rest.saturating_sub(created_by + usize::from(created_by > 0));
-        Columns {
+        let mut columns = Columns {
             goid,
             state,
             since,
-            function,
-            created_by,
+            on: 0,
+            function: 0,
+            created_by: 0,
+            labels: 0,
+            thread: 0,
+        };
+        if rest >= WITH_THREAD {
+            columns.thread = THREAD;
+            rest -= THREAD + 1;
         }
+        if rest >= WITH_LABELS {
+            columns.labels = rest / 5;
+            rest -= columns.labels + 1;
+        }
+        if rest >= WITH_ON {
+            columns.on = rest * 3 / 10;
+            rest -= columns.on + 1;
+        }
+        // Both get enough, or the function that matters gets it all.
+        if rest >= WITH_CREATOR || columns.on > 0 {
+            columns.created_by = (rest - 1) * 2 / 5;
+            rest -= columns.created_by + 1;
+        }
+        columns.function = rest;
+        columns
     }
 
-    /// A line of the table; `texts` are those of goid, state, since, function and creator.
-    fn line(&self, margin: Span<'static>, texts: [&str; 5], styles: [Style; 5]) -> Line<'static> {
-        let [goid, state, since, function, created_by] = texts;
-        let [
-            goid_style,
-            state_style,
-            since_style,
-            function_style,
-            created_style,
-        ] = styles;
-        let goid = format!("{:>w$} ", fit(goid, self.goid), w = self.goid);
-        let mut spans = vec![
-            margin,
-            Span::styled(goid, goid_style),
-            padded(&fit(state, self.state), self.state + 1, state_style),
+    /// A line of the table; `texts` are those of goid, state, since, on, function, creator, labels and thread.
+    fn line(&self, margin: Span<'static>, texts: [&str; 8], styles: [Style; 8]) -> Line<'static> {
+        let widths = [
+            self.goid,
+            self.state,
+            self.since,
+            self.on,
+            self.function,
+            self.created_by,
+            self.labels,
+            self.thread,
         ];
-        if self.since > 0 {
-            let since = format!("{:>w$}", fit(since, self.since), w = self.since);
-            spans.push(padded(&since, self.since + 2, since_style));
-        }
-        let function = fit_end(function, self.function);
-        spans.push(padded(&function, self.function, function_style));
-        if self.created_by > 0 {
-            spans.push(Span::raw(" "));
-            spans.push(padded(
-                &fit_end(created_by, self.created_by),
-                self.created_by,
-                created_style,
-            ));
+        let mut spans = vec![margin];
+        for (i, ((text, style), width)) in texts.into_iter().zip(styles).zip(widths).enumerate() {
+            if width == 0 {
+                continue;
+            }
+            // Numbers and times stand right; of names the end tells more.
+            let (text, gap) = match i {
+                0 => (format!("{:>width$}", fit(text, width)), 1),
+                2 => (format!("{:>width$}", fit(text, width)), 2),
+                3..=5 => (fit_end(text, width).into_owned(), 1),
+                _ => (fit(text, width).into_owned(), 1),
+            };
+            spans.push(padded(&text, width + gap, style));
         }
         Line::from(spans)
     }
@@ -100,11 +118,11 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let columns = Columns::new(model, area.width.into());
     let mut lines = vec![names(model, &columns)];
     let rows = usize::from(area.height.saturating_sub(1));
-    for line in (model.list.offset..model.list.len()).take(rows) {
+    for line in (model.list.at.offset..model.list.len()).take(rows) {
         let Some(item) = model.list.item(&model.watch, line) else {
             break;
         };
-        let is_selected = line == model.list.cursor;
+        let is_selected = line == model.list.at.line;
         let mut drawn = match item {
             Item::Goroutine(row) => goroutine(model, &columns, row, is_selected),
             Item::Unreadable(unreadable) => {
@@ -146,14 +164,17 @@ fn names(model: &Model, columns: &Columns) -> Line<'static> {
         name(SortKey::Goid, "GOID"),
         name(SortKey::State, "STATE"),
         name(SortKey::Since, "SINCE"),
+        "WAITS ON".to_owned(),
         name(SortKey::Function, "FUNCTION"),
         name(SortKey::CreatedBy, "CREATED BY"),
+        "LABELS".to_owned(),
+        "THREAD".to_owned(),
     ];
     let style = model.theme.frame().patch(model.theme.bold());
     columns.line(
         Span::raw("   "),
         texts.each_ref().map(String::as_str),
-        [style; 5],
+        [style; 8],
     )
 }
 
@@ -165,24 +186,41 @@ fn goroutine(model: &Model, columns: &Columns, row: &Row, is_selected: bool) -> 
     let theme = model.theme;
     let g = &row.goroutine;
     let (function, is_user) = function(g);
+    let on = match columns.on {
+        0 => String::new(),
+        _ => on::short(g, model),
+    };
+    let labels = match (columns.labels, &g.labels) {
+        (0, _) => String::new(),
+        (_, None) => "?".to_owned(),
+        (_, Some(labels)) => {
+            let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            clean(&labels.join(" ")).into_owned()
+        }
+    };
     let texts = [
         g.goid.to_string(),
         clean(g.state()).into_owned(),
         since(row.since),
+        on,
         clean(&short_function(function)).into_owned(),
         clean(&short_function(created_by(g))).into_owned(),
+        labels,
+        g.thread.map_or(String::new(), |thread| thread.to_string()),
     ];
-    let mark = theme.mark(row.mark);
-    let styles = match row.mark {
-        Mark::Gone => [mark; 5],
+    let mark = model.watch.mark_of(row);
+    let style = theme.mark(mark);
+    let (plain, dim) = (theme.plain(), theme.dim());
+    let styles = match mark {
+        Mark::Gone => [style; 8],
         _ => {
-            let function = if is_user { theme.plain() } else { theme.dim() };
-            [theme.plain(), mark, theme.plain(), function, theme.dim()]
+            let function = if is_user { plain } else { dim };
+            [plain, style, plain, plain, function, dim, dim, dim]
         }
     };
-    let margin = format!("{}{} ", cursor(is_selected), row.mark.sign());
+    let margin = format!("{}{} ", cursor(is_selected), mark.sign());
     columns.line(
-        Span::styled(margin, mark),
+        Span::styled(margin, style),
         texts.each_ref().map(String::as_str),
         styles,
     )
@@ -217,7 +255,13 @@ fn nothing(model: &Model) -> Vec<Line<'static>> {
         return vec![Line::raw(text)];
     }
     let mut lines = Vec::new();
-    if model.list.filter_text.is_empty() {
+    if model.list.only != crate::list::Only::All {
+        let text = format!(
+            "No goroutine is {}; c shows others.",
+            model.list.only.word()
+        );
+        lines.push(Line::raw(text));
+    } else if model.list.filter_text.is_empty() {
         lines.push(Line::raw("There are no goroutines to show."));
     } else {
         lines.push(Line::raw("No goroutine matches the filter."));

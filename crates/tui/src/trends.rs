@@ -1,0 +1,201 @@
+//! What goroutines have in common, and how many of each sort there were from sample to sample.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use model::{Frame, Goroutine, Status};
+
+use crate::list::created_by;
+use crate::watch::{Mark, Watch};
+
+/// What goroutines are grouped by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum By {
+    Stack,
+    Reason,
+    Creator,
+    Object,
+    Label,
+}
+
+impl By {
+    pub const ALL: [By; 5] = [By::Stack, By::Reason, By::Creator, By::Object, By::Label];
+
+    pub fn next(self) -> By {
+        let at = Self::ALL.iter().position(|by| *by == self);
+        let mut around = Self::ALL.into_iter().cycle();
+        around.nth(at.unwrap_or_default() + 1).unwrap_or(self)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            By::Stack => "stack",
+            By::Reason => "wait reason",
+            By::Creator => "creator",
+            By::Object => "object",
+            By::Label => "label",
+        }
+    }
+}
+
+/// How many samples the line of bars shows.
+pub(crate) const BARS: usize = 12;
+/// For how many samples a group that is empty is remembered, unless it was there from the beginning.
+const EMPTY_STAYS: u32 = 60;
+
+/// The past of a group.
+#[derive(Default)]
+pub(crate) struct Trend {
+    /// How many there were in the first sample.
+    pub first: u32,
+    /// In the last ones, the newest last.
+    pub counts: VecDeque<u32>,
+    empty: u32,
+}
+
+/// The past of all groups, whatever they are by.
+#[derive(Default)]
+pub(crate) struct Trends {
+    groups: HashMap<(By, u64), Trend>,
+    samples: usize,
+}
+
+impl Trends {
+    /// Takes in the watch's last sample: the program's own goroutines, whatever the filter says.
+    pub fn sample(&mut self, watch: &Watch) {
+        let mut counts: HashMap<(By, u64), u32> = HashMap::new();
+        let mut keys = Keys::default();
+        // Many goroutines differ in nothing that the first three go by: those are looked at once.
+        let mut alike: HashMap<_, (&Goroutine, u32)> = HashMap::new();
+        for row in watch.rows.iter().filter(|row| row.mark != Mark::Gone) {
+            let g = &*row.goroutine;
+            if g.system || g.status == Status::Dead {
+                continue;
+            }
+            let reason = g.waitreason.as_ref().map(|reason| reason.as_ptr());
+            let gopc = g.gopc.as_ref().map(|site| site.pc);
+            let place = (g.frames.as_ptr(), g.status, reason, gopc);
+            alike.entry(place).or_insert((g, 0)).1 += 1;
+            for by in [By::Object, By::Label] {
+                keys.each(by, g, |key| *counts.entry((by, key)).or_default() += 1);
+            }
+        }
+        for (g, n) in alike.into_values() {
+            for by in [By::Stack, By::Reason, By::Creator] {
+                keys.each(by, g, |key| *counts.entry((by, key)).or_default() += n);
+            }
+        }
+        let first = self.samples == 0;
+        self.samples += 1;
+        let before = self.samples.min(BARS) - 1;
+        for (key, count) in &counts {
+            self.groups.entry(*key).or_insert_with(|| Trend {
+                first: if first { *count } else { 0 },
+                counts: std::iter::repeat_n(0, before).collect(),
+                empty: 0,
+            });
+        }
+        self.groups.retain(|key, trend| {
+            let count = counts.get(key).copied().unwrap_or(0);
+            trend.counts.push_back(count);
+            if trend.counts.len() > BARS {
+                trend.counts.pop_front();
+            }
+            trend.empty = if count == 0 { trend.empty + 1 } else { 0 };
+            trend.first > 0 || trend.empty < EMPTY_STAYS
+        });
+    }
+
+    /// The past of a group; `None` unless its last count is `now`: with a filter the lines are about others.
+    pub fn of(&self, by: By, key: u64, now: usize) -> Option<&Trend> {
+        let trend = self.groups.get(&(by, key))?;
+        let last = trend.counts.back().copied().unwrap_or(0);
+        (self.samples > 1 && last as usize == now).then_some(trend)
+    }
+}
+
+/// Computes the groups' keys; each stack is looked at once.
+#[derive(Default)]
+pub(crate) struct Keys<'a> {
+    stacks: HashMap<*const Frame, (u64, std::marker::PhantomData<&'a Frame>)>,
+}
+
+impl<'a> Keys<'a> {
+    /// Calls `each` with the key of every group that a goroutine is in.
+    pub fn each(&mut self, by: By, g: &'a Goroutine, mut each: impl FnMut(u64)) {
+        match by {
+            By::Stack => {
+                let stack = self.stacks.entry(g.frames.as_ptr());
+                let (stack, _) =
+                    stack.or_insert_with(|| (hash(&*g.frames), std::marker::PhantomData));
+                each(hash(&(*stack, g.status, &g.waitreason)));
+            }
+            By::Reason => each(hash(g.state())),
+            By::Creator => each(hash(created_by(g))),
+            By::Object if g.waiting_on.is_none() => each(hash(&false)),
+            By::Object => {
+                let mut seen = Vec::new();
+                for title in objects(g) {
+                    let key = hash(&*title);
+                    // Two cases of a select may be about one channel.
+                    if !seen.contains(&key) {
+                        seen.push(key);
+                        each(key);
+                    }
+                }
+                if seen.is_empty() {
+                    each(hash(""));
+                }
+            }
+            By::Label => match g.labels.as_deref() {
+                // Not the same as having none.
+                None => each(hash(&false)),
+                Some([]) => each(hash("")),
+                Some(labels) => labels.iter().for_each(|label| each(hash(label))),
+            },
+        }
+    }
+
+    /// What a group is called by what one of its goroutines says.
+    pub fn title(by: By, g: &Goroutine, key: u64) -> String {
+        match by {
+            By::Stack => g.state().to_owned(),
+            By::Reason => g.state().to_owned(),
+            By::Creator => match created_by(g) {
+                "" => "(the runtime, or not known)".to_owned(),
+                name => name.to_owned(),
+            },
+            By::Object if g.waiting_on.is_none() => "(could not be read)".to_owned(),
+            By::Object => objects(g)
+                .find(|title| hash(&**title) == key)
+                .map_or("(no object)".to_owned(), Cow::into_owned),
+            By::Label => {
+                let labels = g.labels.iter().flatten();
+                let label = labels.clone().find(|label| hash(*label) == key);
+                match (label, &g.labels) {
+                    (Some((name, value)), _) => format!("{name}={value}"),
+                    (None, None) => "(could not be read)".to_owned(),
+                    (None, Some(_)) => "(no labels)".to_owned(),
+                }
+            }
+        }
+    }
+}
+
+/// What it waits on, as far as others can wait on the same.
+fn objects(g: &Goroutine) -> impl Iterator<Item = Cow<'_, str>> {
+    let list = g.waiting_on.as_deref().unwrap_or_default();
+    list.iter().map(|on| match (&on.name, on.addr) {
+        (Some(name), _) => format!("{} {name}", on.kind.as_str()).into(),
+        (None, Some(addr)) if on.kind.is_object() => format!("{} {addr}", on.kind.as_str()).into(),
+        (None, None) if on.kind == model::WaitKind::Chan => "chan nil".into(),
+        _ => on.kind.as_str().into(),
+    })
+}
+
+fn hash(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,121 @@
+//! Findings: what is stuck, because of whom, and how sure that is.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use analysis::{Finding, Severity};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line as Text, Span};
+
+use super::table::since;
+use super::{padded, rows};
+use crate::cursor::{Head, Id, Role};
+use crate::outline::Line;
+use crate::state::Model;
+use crate::text::{clean, fit};
+use crate::theme::Theme;
+use crate::watch::Since;
+
+/// The same for what is found of the same things in the next sample.
+pub(crate) fn key(finding: &Finding) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    finding.rule.hash(&mut hasher);
+    finding.objects.hash(&mut hasher);
+    // Others may come to it; the first stays the first.
+    finding.goids.first().hash(&mut hasher);
+    hasher.finish()
+}
+
+pub(crate) fn build(model: &mut Model) -> Vec<Line> {
+    let watch = &model.watch;
+    let longest = |finding: &Finding| {
+        let rows = finding.goids.iter().filter_map(|goid| watch.row_of(*goid));
+        let longest = rows.map(|row| row.since).max_by_key(|since| since.known);
+        longest.unwrap_or(Since {
+            known: None,
+            seen: false,
+        })
+    };
+    model.finding_since = model.finding_list.iter().map(longest).collect();
+    let mut lines = Vec::new();
+    for (finding, at) in model.finding_list.iter().zip(0u32..) {
+        let head = Head::Finding(key(finding));
+        let open = model.findings.is_open(Id::Head(head), false);
+        lines.push(Line {
+            id: Id::Head(head),
+            depth: 0,
+            at,
+            under: u32::try_from(finding.goids.len()).unwrap_or(u32::MAX),
+            open: Some(open),
+        });
+        if !open {
+            continue;
+        }
+        let under =
+            |role, goid| Line::under(Id::Under(head, role, goid), model.watch.index_of(goid));
+        lines.extend(finding.goids.iter().map(|&goid| under(Role::Member, goid)));
+        let causes = finding.because_of.iter();
+        let causes = causes.filter(|goid| !finding.goids.contains(goid));
+        lines.extend(causes.map(|&goid| under(Role::Cause, goid)));
+    }
+    lines
+}
+
+/// How bad it is, in colour; the word stands beside it.
+pub(super) fn style(theme: Theme, severity: Severity) -> Style {
+    match severity {
+        Severity::Error => theme.error(),
+        Severity::Warning => theme.notice(),
+        Severity::Info => theme.dim(),
+    }
+}
+
+const SEVERITY: usize = 9;
+const CERTAINTY: usize = 11;
+
+pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let columns = usize::from(area.width);
+    let names = Text::raw(format!(
+        "   {:SEVERITY$}{:CERTAINTY$}{:>7}  WHAT",
+        "SEVERITY", "CERTAINTY", "SINCE"
+    ));
+    let nothing = match (model.snapshot(), model.analysed) {
+        (None, _) => "There is no sample yet.",
+        (_, false) => "Looking …",
+        (_, true) => "Nothing found: no rule sees a goroutine that is stuck.",
+    };
+    rows::draw(
+        model,
+        &model.findings,
+        frame,
+        area,
+        names,
+        nothing,
+        |line| match line.id {
+            Id::Under(_, role, _) => rows::goroutine(model, line, role, columns),
+            _ => finding(model, line, columns),
+        },
+    );
+}
+
+fn finding(model: &Model, line: &Line, columns: usize) -> Text<'static> {
+    let theme = model.theme;
+    let Some(finding) = model.finding_list.get(line.at as usize) else {
+        return Text::default();
+    };
+    let waited = model.finding_since.get(line.at as usize);
+    let waited = waited.map_or(String::new(), |waited| since(*waited));
+    let room = columns.saturating_sub(3 + SEVERITY + CERTAINTY + 9);
+    Text::from(vec![
+        Span::raw(rows::handle(line)),
+        padded(
+            finding.severity.as_str(),
+            SEVERITY,
+            style(theme, finding.severity),
+        ),
+        padded(finding.certainty.as_str(), CERTAINTY, theme.dim()),
+        Span::raw(format!("{waited:>7}  ")),
+        Span::raw(fit(&clean(&finding.sentence), room).into_owned()),
+    ])
+}
