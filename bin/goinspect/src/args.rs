@@ -229,6 +229,10 @@ pub struct Common {
     /// runtime's own.
     #[arg(long, global = true)]
     pub all: bool,
+    /// The longest time that the process may stand still. What would take longer is left out, and the
+    /// snapshot says so.
+    #[arg(long, global = true, value_name = "DURATION", default_value = "3s", value_parser = parse_pause)]
+    pub max_pause: Duration,
     /// Whether to use colours.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
@@ -294,8 +298,26 @@ fn parse_filter(text: &str) -> Result<FilterArg, String> {
     })
 }
 
-/// `500ms`, `1s`, `1.5s`, `2m`.
+/// Time between two samples.
 fn parse_duration(text: &str) -> Result<Duration, String> {
+    let seconds = seconds(text)?;
+    if !(0.01..=86_400.0).contains(&seconds) {
+        return Err("from 10ms to 1440m".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// How long a process may stand still.
+fn parse_pause(text: &str) -> Result<Duration, String> {
+    let seconds = seconds(text)?;
+    if !(0.001..=60.0).contains(&seconds) {
+        return Err("from 1ms to 60s".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// `500ms`, `1s`, `1.5s`, `2m`.
+fn seconds(text: &str) -> Result<f64, String> {
     let (number, unit) = match text.find(|c: char| !c.is_ascii_digit() && c != '.') {
         Some(at) => text.split_at(at),
         None => return Err("a unit is missing: ms, s or m".to_owned()),
@@ -303,16 +325,12 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     let number: f64 = number
         .parse()
         .map_err(|_| format!("{text} does not begin with a number"))?;
-    let seconds = match unit {
-        "ms" => number / 1000.0,
-        "s" => number,
-        "m" => number * 60.0,
-        _ => return Err(format!("{unit} is no unit: use ms, s or m")),
-    };
-    if !(0.01..=86_400.0).contains(&seconds) {
-        return Err("from 10ms to 1440m".to_owned());
+    match unit {
+        "ms" => Ok(number / 1000.0),
+        "s" => Ok(number),
+        "m" => Ok(number * 60.0),
+        _ => Err(format!("{unit} is no unit: use ms, s or m")),
     }
-    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// `1%`, `0.2%`: as a part of 1.
@@ -332,6 +350,13 @@ mod tests {
     fn the_definition_holds_together() {
         use clap::CommandFactory;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn pauses() {
+        assert_eq!(parse_pause("5ms"), Ok(Duration::from_millis(5)));
+        assert!(parse_pause("0.1ms").is_err());
+        assert!(parse_pause("2m").is_err());
     }
 
     #[test]

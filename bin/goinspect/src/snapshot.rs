@@ -135,6 +135,7 @@ pub fn options(common: &Common, wanted: Wanted) -> Options {
         module: common.module.clone(),
         force: common.force,
         wanted,
+        max_pause: Some(common.max_pause),
         ..Options::default()
     }
 }

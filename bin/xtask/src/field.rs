@@ -128,12 +128,12 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// When, where and with which goinspect; what cannot be found out is left out.
-fn circumstances() -> String {
+pub(crate) fn circumstances() -> String {
     let said = |command: &mut Command| {
         let output = command.output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();

@@ -5,6 +5,7 @@
     reason = "a command-line program's output is its printing"
 )]
 
+mod bench;
 mod cargo;
 mod demo;
 mod field;
@@ -58,6 +59,8 @@ enum Chore {
         #[arg(long)]
         write: bool,
     },
+    /// Measure how long goinspect, Go's own dumps and other debuggers hold a program up.
+    Bench(bench::Options),
     /// Print the path of a Go toolchain's go command, fetching the toolchain if need be.
     Go {
         /// Like 1.27 or 1.27.3.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Chore::Test { full, args } => test::test(full, &args),
         Chore::Layouts { go } => layouts::layouts(go.as_deref()),
         Chore::FieldTest { only, write } => field::field_test(&only, write),
+        Chore::Bench(options) => bench::bench(&options),
         Chore::Go { version } => go(&version),
     };
     done.unwrap_or_else(|error| {

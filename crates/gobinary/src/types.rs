@@ -238,6 +238,11 @@ impl Scalar {
     /// Its value in the bytes of the struct, zero- or sign-extended to 64 bits;
     /// `None` where the bytes end before it.
     pub fn get(self, bytes: &[u8]) -> Option<u64> {
+        // Most are words, and some are read while the target stands still.
+        if self.width == 8 {
+            let word = bytes.get(self.offset..)?.first_chunk()?;
+            return Some(u64::from_le_bytes(*word));
+        }
         let raw = bytes.get(self.offset..self.offset.checked_add(self.width)?)?;
         let mut wide = [0u8; 8];
         wide.get_mut(..self.width)?.copy_from_slice(raw);

@@ -1,11 +1,12 @@
 //! Copying out of a stopped target what decoding will need, in as few and as large reads
 //! as possible. Nothing is symbolised or formatted here: the target is waiting.
 
+mod ahead;
+mod stacks;
+
 use model::{Addr, Status};
 use rustc_hash::FxHashSet;
 use target::{CapturedMemory, ReadError, ReadMemory, Target, Thread};
-
-use cframes::Text;
 
 use crate::ancestors;
 use crate::bubble;
@@ -14,9 +15,13 @@ use crate::labels::{self, LabelError};
 use crate::limits::Limits;
 use crate::machine::{Machine, list_ms};
 use crate::runtime::Runtime;
-use crate::start::{ABOVE_G0, MThread, RawG};
-use crate::waits::{self, Waiter};
+use crate::start::{MThread, RawG};
+use crate::waits::{self, WaitClass, Waiter};
 use crate::wanted::Wanted;
+
+use self::ahead::Kept;
+pub use self::ahead::{Ahead, read_ahead};
+use self::stacks::{SystemStacks, used_stack};
 
 /// What was copied out of a target, and which threads it had.
 pub struct Capture {
@@ -28,6 +33,25 @@ pub struct Capture {
     pub in_c: bool,
     /// What the reader of the snapshot should know, in sentences.
     pub diagnostics: Vec<String>,
+    /// False if something was left out because it would have taken too long.
+    pub is_complete: bool,
+    /// What is still true of what was read ahead.
+    kept: Option<Kept>,
+}
+
+impl Capture {
+    /// How many stacks were read ahead, and not again.
+    pub fn kept(&self) -> usize {
+        self.kept.as_ref().map_or(0, Kept::count)
+    }
+
+    /// Puts together what was read ahead and what was read in the stop. To be called when the target
+    /// runs again; before, what was read ahead is not in [`Capture::memory`].
+    pub fn settle(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            self.memory.put_below(kept.stacks());
+        }
+    }
 }
 
 /// Where the goroutines are: the list that `runtime/proc.go`, `atomicAllG` gives. Unlike
@@ -75,15 +99,8 @@ pub(crate) fn read_g_addresses(
         .collect())
 }
 
-/// Copies the goroutines, the Ms, the used part of each stack, and the small objects they point to.
-pub fn capture(
-    target: &dyn Target,
-    runtime: &Runtime,
-    limits: &Limits,
-    wanted: Wanted,
-) -> Result<Capture, CaptureError> {
-    let mut memory = CapturedMemory::new();
-    let mut diagnostics = Vec::new();
+/// The variables that lead to everything else.
+fn globals(runtime: &Runtime) -> Vec<(Addr, usize)> {
     let globals = [
         Some(runtime.allglen),
         Some(runtime.allgptr),
@@ -92,17 +109,37 @@ pub fn capture(
         runtime.fing_running,
     ];
     // Eight bytes of each, though some have fewer: there is always something behind them.
-    let mut ranges: Vec<(Addr, usize)> = globals.into_iter().flatten().map(|at| (at, 8)).collect();
+    globals.into_iter().flatten().map(|at| (at, 8)).collect()
+}
+
+/// Copies the goroutines, the Ms, the used part of each stack, and the small objects they point to.
+/// What was read ahead makes that shorter, and changes nothing else.
+pub fn capture(
+    target: &dyn Target,
+    runtime: &Runtime,
+    limits: &Limits,
+    wanted: Wanted,
+    ahead: Option<Ahead>,
+) -> Result<Capture, CaptureError> {
+    let mut memory = CapturedMemory::new();
+    let mut diagnostics = Vec::new();
+    let kept = ahead.map(|ahead| ahead.take(target, &mut memory, runtime));
+    let mut ranges = globals(runtime);
     memory.fetch(target, &mut ranges);
     let (list, len) = list_gs(&memory, runtime, limits)?;
     memory.fetch(target, &mut vec![(list, len.saturating_mul(8))]);
     let gs = read_g_addresses(&memory, list, len)?;
+    // The list only grows.
+    let kept = kept.filter(|kept| gs.starts_with(kept.gs()));
 
     let (ms, broken) = list_ms(target, runtime, limits);
     diagnostics.extend(broken);
     let g_size = runtime.g.extent();
     ranges.clear();
-    ranges.extend(gs.iter().filter(|g| !g.is_null()).map(|&g| (g, g_size)));
+    let is_kept = |i| kept.as_ref().is_some_and(|kept| kept.has(i));
+    let others = gs.iter().enumerate().filter(|&(i, _)| !is_kept(i));
+    let others = others.map(|(_, &g)| g).filter(|g| !g.is_null());
+    ranges.extend(others.map(|g| (g, g_size)));
     ranges.extend(ms.iter().map(|&m| (m, runtime.m.extent())));
     memory.fetch(target, &mut ranges);
     ranges.clear();
@@ -126,14 +163,17 @@ pub fn capture(
     // What cannot be read here is read, and reported, by the decoder once more.
     let machine = Machine::read(&memory, runtime, target.threads(), &ms, &mut Vec::new());
     ranges.clear();
-    let mut labels = FxHashSet::default();
-    let mut bubbles = FxHashSet::default();
-    let mut ancestries = FxHashSet::default();
+    let mut small = SmallObjects::default();
     let mut waiters = Vec::new();
     let mut locked = FxHashSet::default();
     let mut total = 0u64;
     let mut left_out = 0usize;
-    for &at in &gs {
+    let too_long = kept.as_ref().and_then(Kept::too_long);
+    let mut spared = 0usize;
+    for (i, &at) in gs.iter().enumerate() {
+        if is_kept(i) {
+            continue;
+        }
         let Some(g) = memory
             .slice(at, g_size)
             .ok()
@@ -144,19 +184,15 @@ pub fn capture(
         if matches!(g.status(), None | Some(Status::Dead)) {
             continue;
         }
+        if too_long.is_some() && g.status() != Some(Status::Running) {
+            spared += 1;
+            continue;
+        }
         if matches!(g.status(), Some(Status::Waiting | Status::Leaked)) {
             let class = runtime.wait_class(g.waitreason);
             waiters.push(Waiter { at, g, class });
         }
-        if !g.labels.is_null() {
-            labels.insert(g.labels);
-        }
-        if !g.ancestors.is_null() {
-            ancestries.insert(g.ancestors);
-        }
-        if !g.bubble.is_null() {
-            bubbles.insert(g.bubble);
-        }
+        small.of(&g);
         if !g.lockedm.is_null() {
             locked.insert(g.lockedm);
         }
@@ -192,138 +228,82 @@ pub fn capture(
             "{left_out} stacks were not copied, for they are larger than the limits"
         ));
     }
-    follow(
-        &mut memory,
-        target,
-        limits,
-        labels,
-        |memory, at| match labels::read(memory, runtime.label_layout(), at, limits) {
-            Err(LabelError::Read(why)) => Some(why),
-            _ => None,
-        },
-    );
-    follow(&mut memory, target, limits, bubbles, |memory, at| {
-        bubble::id(memory, runtime, at).err()
-    });
-    follow(&mut memory, target, limits, ancestries, |memory, at| {
-        ancestors::read(memory, runtime, at).err()
-    });
-    waits::fetch(&mut memory, target, runtime, limits, &waiters);
+    if let Some(time) = too_long {
+        diagnostics.push(format!(
+            "to copy everything would have taken about {time:.1?}, longer than --max-pause: \
+             the stacks of {spared} goroutines, and what they wait on, were left out"
+        ));
+    }
+    small.follow(&mut memory, target, runtime, limits);
+    let semaphores = match &kept {
+        Some(kept) => !kept.same_semaphores(),
+        None => waiters.iter().any(|w| w.class == WaitClass::Semaphore),
+    };
+    waits::fetch(&mut memory, target, runtime, limits, &waiters, semaphores);
     let _ = memory.take_misses();
     Ok(Capture {
         memory,
+        is_complete: too_long.is_none(),
+        kept,
         threads: target.threads().to_vec(),
         in_c,
         diagnostics,
     })
 }
 
-/// What is to be copied of system stacks.
-struct SystemStacks<'a> {
-    runtime: &'a Runtime,
-    limits: &'a Limits,
-    /// How many bytes more may be copied of stacks that C code has.
-    left: u64,
-    in_c: bool,
-    ranges: &'a mut Vec<(Addr, usize)>,
+/// What goroutines point to that tells more about them, each once.
+#[derive(Default)]
+struct SmallObjects {
+    labels: FxHashSet<Addr>,
+    bubbles: FxHashSet<Addr>,
+    ancestries: FxHashSet<Addr>,
 }
 
-/// What is copied of a stack of which nobody knows the end.
-const UNKNOWN_STACK: u64 = 1 << 16;
-const PAGE: u64 = 4096;
-
-impl SystemStacks<'_> {
-    fn of_thread(&mut self, m: &MThread) {
-        let has_c = self.runtime.modules.has_c();
-        let registers = m.registers.filter(|_| has_c);
-        if let Some(now) = registers.filter(|now| !self.runtime.modules.is_elsewhere(now.pc)) {
-            self.in_c = true;
-            self.of_c(m, now.sp);
-        }
-        let limits = self.limits;
-        let on_system_stack = |sp: Addr| {
-            let stack = if m.g0_holds(sp) {
-                m.g0
-            } else {
-                m.gsignal.filter(|_| m.gsignal_holds(sp))
-            };
-            stack.map(|(_, hi)| (sp, (hi.0 - sp.0).min(limits.system_stack_bytes) as usize))
-        };
-        let sp = m.registers.map(|r| r.sp);
-        self.ranges.extend(sp.and_then(on_system_stack));
-        self.ranges.extend(on_system_stack(m.raw.vdso_sp));
-        if let Some((_, hi)) = m.g0 {
-            self.ranges.push((hi, ABOVE_G0 as usize));
-        }
-        // What a signal interrupted there is not known before its handler's frame is read.
-        if sp.is_some_and(|sp| m.gsignal_holds(sp))
-            && let Some((lo, hi)) = m.g0
-        {
-            let bytes = (hi.0.saturating_sub(lo.0)).min(limits.system_stack_bytes);
-            self.ranges.push((Addr(hi.0 - bytes), bytes as usize));
-            self.in_c |= has_c;
-        }
-    }
-
-    /// The stack of a thread whose C code has called Go: from where it did so the last time.
-    fn of_callbacks(&mut self, m: &MThread) {
-        if let Some(sp) = m.g0_sched.filter(|_| self.runtime.modules.has_c()) {
-            self.in_c = true;
-            self.of_c(m, sp);
-        }
-    }
-
-    /// A stack of C's from `sp` on. Where it is not all there, page by page.
-    fn of_c(&mut self, m: &MThread, sp: Addr) {
-        let bytes = match m.g0 {
-            // Of threads that C made Go only assumes that they have so much (`callbackUpdateSystemStack`).
-            Some((lo, hi)) if hi.0.wrapping_sub(lo.0) == 33 * 1024 && sp < hi => {
-                (hi.0 - sp.0).saturating_add(UNKNOWN_STACK)
+impl SmallObjects {
+    fn of(&mut self, g: &RawG) {
+        let mut note = |at: Addr, all: fn(&mut Self) -> &mut FxHashSet<Addr>| {
+            if !at.is_null() {
+                all(self).insert(at);
             }
-            // Go's lower bound need not be right either.
-            Some((_, hi)) if sp < hi && hi.0 - sp.0 <= self.limits.c_stack_bytes => hi.0 - sp.0,
-            _ => UNKNOWN_STACK,
         };
-        let bytes = bytes.min(self.left);
-        self.left -= bytes;
-        let end = sp.0.saturating_add(bytes);
-        let mut at = sp.0;
-        while at < end {
-            let next = (at | (PAGE - 1)).saturating_add(1).min(end);
-            self.ranges.push((Addr(at), (next - at) as usize));
-            at = next;
-        }
+        note(g.labels, |all| &mut all.labels);
+        note(g.bubble, |all| &mut all.bubbles);
+        note(g.ancestors, |all| &mut all.ancestries);
     }
-}
 
-/// The part of a stack that is in use: from the lowest place it may be walked from.
-fn used_stack(g: &RawG, machine: &Machine) -> Option<(Addr, u64)> {
-    let sp = match machine.by_addr.get(&g.m) {
-        // Its thread is on another stack, so where it left this one is not known yet.
-        Some(m)
-            if g.status() == Some(Status::Running)
-                && !m.registers.is_some_and(|r| g.holds(r.sp)) =>
-        {
-            g.lo
-        }
-        on => {
-            let registers = on.and_then(|m| m.registers).map(|r| r.sp);
-            let candidates = [Some(g.saved_sp()), Some(g.sched_sp), registers];
-            candidates
-                .into_iter()
-                .flatten()
-                .filter(|&sp| g.holds(sp))
-                .min()?
-        }
-    };
-    (sp < g.hi).then(|| (sp, g.hi.0 - sp.0))
+    /// Copies them and what they lead to.
+    fn follow(
+        self,
+        memory: &mut CapturedMemory,
+        target: &dyn ReadMemory,
+        runtime: &Runtime,
+        limits: &Limits,
+    ) {
+        let layout = runtime.label_layout();
+        follow(
+            memory,
+            target,
+            limits,
+            self.labels,
+            |memory, at| match labels::read(memory, layout, at, limits) {
+                Err(LabelError::Read(why)) => Some(why),
+                _ => None,
+            },
+        );
+        follow(memory, target, limits, self.bubbles, |memory, at| {
+            bubble::id(memory, runtime, at).err()
+        });
+        follow(memory, target, limits, self.ancestries, |memory, at| {
+            ancestors::read(memory, runtime, at).err()
+        });
+    }
 }
 
 /// Follows chains of small objects. The decoder's own reader is run over what is there,
 /// and what it missed is fetched, until it misses nothing more.
 fn follow(
     memory: &mut CapturedMemory,
-    target: &dyn Target,
+    target: &dyn ReadMemory,
     limits: &Limits,
     mut waiting: FxHashSet<Addr>,
     read: impl Fn(&CapturedMemory, Addr) -> Option<ReadError>,

@@ -22,7 +22,8 @@ use channels::Channels;
 use parked::Parked;
 use semaphores::{Semaphores, offsets};
 
-pub(crate) use fetch::{Waiter, fetch};
+pub(crate) use fetch::{Waiter, channel_sudogs, fetch, semaphore_nodes};
+pub(crate) use semaphores::slots as semaphore_roots;
 
 /// What kind of thing a wait reason means. The runtime's numbers change from version to version, its
 /// words hardly ever.

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use cframes::{CFrames, ObjectFile};
-use goruntime::{CCode, Decoder, Limits, Runtime, Wanted, capture};
+use goruntime::{CCode, Decoder, Limits, Runtime, Wanted, capture, read_ahead};
 use model::{BuildInfo, CaptureInfo, Goroutine, Pid, Snapshot, TargetInfo, TargetKind, WaitState};
 use ptrace::{MappedFile, Presence, Process, StopLimits};
 use target::Mapping;
@@ -32,6 +32,8 @@ pub struct Options {
     pub wanted: Wanted,
     /// Caps on what a target can make large.
     pub limits: Limits,
+    /// The longest pause; what would take longer is left out. Without it the one of [`StopLimits`].
+    pub max_pause: Option<Duration>,
 }
 
 /// An opened process. Between two samples it is neither stopped nor traced.
@@ -43,6 +45,7 @@ pub struct Session {
     c: CFrames,
     options: Options,
     build: BuildInfo,
+    kept: usize,
 }
 
 impl Session {
@@ -80,6 +83,7 @@ impl Session {
             decoder,
             options,
             build,
+            kept: 0,
         })
     }
 
@@ -98,10 +102,20 @@ impl Session {
         gone(&self.process)
     }
 
+    /// How many stacks of the last sample had been read before the stop, and were proven there to be the same
+    /// (`docs/PAUSE.md`).
+    pub fn kept(&self) -> usize {
+        self.kept
+    }
+
     /// Stops the process, copies, lets it go on, and decodes what was copied.
     pub fn sample(&mut self) -> Result<Snapshot, Error> {
         self.keep_up()?;
-        let stopped = self.process.stop(&StopLimits::default())?;
+        let mut stop = StopLimits::default();
+        stop.max_pause = self.options.max_pause.unwrap_or(stop.max_pause);
+        let limits = &self.options.limits;
+        let ahead = read_ahead(&self.process, &self.runtime, limits, stop.max_pause);
+        let stopped = self.process.stop(&stop)?;
         let captured_at = SystemTime::now();
         let nanotime = stopped.monotonic_ns();
         let captured = capture(
@@ -109,11 +123,12 @@ impl Session {
             &self.runtime,
             &self.options.limits,
             self.options.wanted,
+            ahead,
         );
         let in_c = captured.as_ref().is_ok_and(|captured| captured.in_c);
         let maps = in_c.then(|| stopped.maps());
         let pause = stopped.resume();
-        let captured = match captured {
+        let mut captured = match captured {
             Ok(captured) => captured,
             Err(_) if pause.cut_short => {
                 let message = format!(
@@ -126,6 +141,8 @@ impl Session {
             }
             Err(error) => return Err(gone(&self.process).unwrap_or_else(|| error.into())),
         };
+        self.kept = captured.kept();
+        captured.settle();
         let mut diagnostics = self.chosen.diagnostics.clone();
         diagnostics.extend(pause.diagnostics);
         if pause.cut_short {
@@ -190,7 +207,7 @@ impl Session {
                 pause: Some(pause.duration),
                 bytes_read: captured.memory.bytes(),
                 nanotime,
-                consistent: all_stood_still && !pause.cut_short,
+                consistent: all_stood_still && captured.is_complete && !pause.cut_short,
             },
             goroutines,
             objects: decoded.objects,

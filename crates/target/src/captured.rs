@@ -4,11 +4,8 @@ use std::cell::RefCell;
 
 use model::Addr;
 
-use crate::{ReadError, ReadMemory, Want};
-
-/// Two wanted ranges this close are read as one: a separate piece costs the kernel about as
-/// much as copying this many bytes (a page pin against a copy at several GB/s).
-const COALESCE_GAP: u64 = 2048;
+use crate::layer::{Layer, Range};
+use crate::{Prepared, ReadError, ReadMemory};
 
 /// Layers of fewer bytes are put together.
 const SMALL: usize = 16 << 20;
@@ -22,23 +19,10 @@ const SMALL: usize = 16 << 20;
 pub struct CapturedMemory {
     layers: Vec<Layer>,
     misses: RefCell<Vec<(Addr, usize)>>,
-}
-
-/// The result of one batch: ranges sorted by address. They do not overlap, but for pieces
-/// around a hole that did; there a lookup may miss, and the next round fetches what it missed.
-struct Layer {
-    ranges: Vec<Range>,
-    bytes: Vec<u8>,
-}
-
-#[derive(Clone, Copy)]
-struct Range {
-    start: u64,
-    len: usize,
-    /// Where its bytes begin in `Layer::bytes`.
-    offset: usize,
-    /// Why it could not be copied, where it could not.
-    failed: Option<ReadError>,
+    /// What was to be fetched, since somebody wants to know.
+    wants: Option<Vec<(Addr, usize)>>,
+    /// So many layers stay as they are.
+    sealed: usize,
 }
 
 impl CapturedMemory {
@@ -47,44 +31,26 @@ impl CapturedMemory {
         Self::default()
     }
 
-    /// Copies `ranges` (address, length in bytes) from `from`, near ones together.
+    /// Copies `ranges` (address, length in bytes) from `from`, near ones together. What was fetched before
+    /// is not fetched again.
     /// What cannot be read is remembered as such; later reads of it fail with that reason.
     pub fn fetch(&mut self, from: &dyn ReadMemory, ranges: &mut Vec<(Addr, usize)>) {
-        ranges.retain(|&(at, len)| len > 0 && at.checked_add(len as u64).is_some());
-        ranges.sort_unstable();
-        let mut spans: Vec<Range> = Vec::with_capacity(ranges.len());
-        let mut offset = 0;
-        for &(at, len) in ranges.iter() {
-            let end = at.0 + len as u64;
-            match spans.last_mut() {
-                Some(last) if at.0 <= last.start + last.len as u64 + COALESCE_GAP => {
-                    let grown = (end.max(last.start + last.len as u64) - last.start) as usize;
-                    offset += grown - last.len;
-                    last.len = grown;
-                }
-                _ => {
-                    spans.push(Range {
-                        start: at.0,
-                        len,
-                        offset,
-                        failed: None,
-                    });
-                    offset += len;
-                }
-            }
+        self.want(ranges.iter().copied());
+        self.fetch_unnoted(from, ranges);
+    }
+
+    /// The same for what is not wanted itself: [`CapturedMemory::take_wants`] does not tell of it.
+    pub fn fetch_unnoted(&mut self, from: &dyn ReadMemory, ranges: &mut Vec<(Addr, usize)>) {
+        ranges.retain(|&(at, len)| {
+            let is_range = len > 0 && at.checked_add(len as u64).is_some();
+            is_range && self.find(at, len).is_none_or(|found| found.is_err())
+        });
+        if ranges.is_empty() {
+            return;
         }
-        let mut layer = Layer {
-            ranges: spans,
-            bytes: vec![0; offset],
-        };
+        let mut layer = Layer::of(ranges);
         layer.fill(from);
-        let failed: Vec<Range> = layer
-            .ranges
-            .iter()
-            .filter(|r| r.failed.is_some())
-            .copied()
-            .collect();
-        layer.ranges.retain(|r| r.failed.is_none());
+        let failed = layer.take_failed();
         self.add(layer);
         self.fetch_apart(from, ranges, &failed);
     }
@@ -94,6 +60,7 @@ impl CapturedMemory {
     fn add(&mut self, mut layer: Layer) {
         let may_grow = |layer: &Layer| layer.bytes.len() < SMALL && !layer.has_holes();
         while may_grow(&layer)
+            && self.layers.len() > self.sealed
             && let Some(last) = self
                 .layers
                 .pop_if(|last| may_grow(last) && last.bytes.len() / 2 <= layer.bytes.len())
@@ -146,95 +113,76 @@ impl CapturedMemory {
 
     /// The bytes of a range without copying them.
     pub fn slice(&self, at: Addr, len: usize) -> Result<&[u8], ReadError> {
+        self.find(at, len).unwrap_or_else(|| {
+            self.misses.borrow_mut().push((at, len));
+            Err(ReadError::NotCaptured { at, len })
+        })
+    }
+
+    /// The same, and `None` for what was never fetched.
+    fn find(&self, at: Addr, len: usize) -> Option<Result<&[u8], ReadError>> {
         let mut reason = None;
         // Newest first: what was fetched last is what a walker is asking for now.
         for layer in self.layers.iter().rev() {
             match layer.slice(at, len) {
-                Ok(Some(bytes)) => return Ok(bytes),
+                Ok(Some(bytes)) => return Some(Ok(bytes)),
                 Ok(None) => {}
-                Err(why) => reason = Some(why),
+                Err(why) => reason = Some(Err(why)),
             }
         }
-        Err(reason.unwrap_or_else(|| {
-            self.misses.borrow_mut().push((at, len));
-            ReadError::NotCaptured { at, len }
-        }))
+        reason
     }
-}
 
-impl Layer {
-    fn fill(&mut self, from: &dyn ReadMemory) {
-        let mut rest: &mut [u8] = &mut self.bytes;
-        let mut wants = Vec::with_capacity(self.ranges.len());
-        for range in &self.ranges {
-            let (buf, behind) = std::mem::take(&mut rest).split_at_mut(range.len);
-            rest = behind;
-            wants.push(Want::new(Addr(range.start), buf));
-        }
-        from.read_many(&mut wants);
-        for (range, want) in self.ranges.iter_mut().zip(&wants) {
-            range.failed = want.result.err();
+    /// From now on what is to be fetched is noted, for [`CapturedMemory::take_wants`].
+    pub fn note_wants(&mut self) {
+        self.wants = Some(Vec::new());
+    }
+
+    /// Notes what is wanted, whether or not it is there.
+    pub fn want(&mut self, ranges: impl Iterator<Item = (Addr, usize)>) {
+        if let Some(wants) = &mut self.wants {
+            wants.extend(ranges);
         }
     }
 
-    fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.ranges
-            .iter()
-            .filter_map(|r| Some((r.start, self.bytes.get(r.offset..r.offset + r.len)?)))
+    /// What was to be fetched since [`CapturedMemory::note_wants`].
+    pub fn take_wants(&mut self) -> Vec<(Addr, usize)> {
+        self.wants.take().unwrap_or_default()
     }
 
-    fn has_holes(&self) -> bool {
-        self.ranges.iter().any(|range| range.failed.is_some())
+    /// Takes in what was prepared and filled. It hides what was fetched before.
+    pub fn adopt(&mut self, prepared: Prepared) {
+        self.layers.push(prepared.into_layer());
     }
 
-    /// What two layers without holes have, in one. Where both have something it is the same: the target
-    /// stood still.
-    fn merged(&self, other: &Layer) -> Layer {
-        let mut pieces: Vec<(u64, &[u8])> = self.pieces().chain(other.pieces()).collect();
-        pieces.sort_unstable_by_key(|&(start, bytes)| (start, bytes.len()));
-        let mut merged = Layer {
-            ranges: Vec::with_capacity(pieces.len()),
-            bytes: Vec::with_capacity(self.bytes.len() + other.bytes.len()),
-        };
-        for (start, bytes) in pieces {
-            let offset = merged.bytes.len();
-            match merged.ranges.last_mut() {
-                Some(last) if start <= last.start + last.len as u64 => {
-                    let known = (last.start + last.len as u64 - start) as usize;
-                    let new = bytes.get(known..).unwrap_or_default();
-                    merged.bytes.extend_from_slice(new);
-                    last.len += new.len();
-                }
-                _ => {
-                    merged.bytes.extend_from_slice(bytes);
-                    merged.ranges.push(Range {
-                        start,
-                        len: bytes.len(),
-                        offset,
-                        failed: None,
-                    });
-                }
-            }
-        }
-        merged
+    /// Nothing that is fetched later is put together with what is here now.
+    pub fn seal(&mut self) {
+        self.sealed = self.layers.len();
     }
 
-    /// `Ok(None)`: this layer has nothing to say about the range.
-    fn slice(&self, at: Addr, len: usize) -> Result<Option<&[u8]>, ReadError> {
-        let after = self.ranges.partition_point(|r| r.start <= at.0);
-        let Some(range) = after.checked_sub(1).and_then(|i| self.ranges.get(i)) else {
-            return Ok(None);
-        };
-        let skip = (at.0 - range.start) as usize;
-        if skip.checked_add(len).is_none_or(|end| end > range.len) {
-            return Ok(None);
+    /// Forgets what was fetched after [`CapturedMemory::seal`].
+    pub fn back_to_seal(&mut self) {
+        self.layers.truncate(self.sealed);
+    }
+
+    /// Forgets all but these pieces, which must not overlap. None of them may have been fetched in parts.
+    pub fn keep_only(&mut self, pieces: &mut [(Addr, usize)]) {
+        pieces.sort_unstable();
+        for layer in &mut self.layers {
+            layer.keep_only(pieces);
         }
-        match range.failed {
-            Some(why) => Err(why),
-            None => Ok(self
-                .bytes
-                .get(range.offset + skip..range.offset + skip + len)),
-        }
+        self.layers.retain(|layer| !layer.is_empty());
+    }
+
+    /// Puts what was captured before, by other means, below all that was fetched here.
+    pub fn put_below(&mut self, older: CapturedMemory) {
+        self.sealed += older.layers.len();
+        self.layers.splice(..0, older.layers);
+    }
+
+    /// Takes in what another one has. It hides what was fetched here before.
+    pub fn put_above(&mut self, newer: CapturedMemory) {
+        self.layers.extend(newer.layers);
     }
 }
 

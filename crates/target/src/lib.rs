@@ -5,8 +5,10 @@
 //! before, and remembers what it was asked for and did not have.
 
 mod captured;
+mod layer;
 mod mapping;
 mod memory;
+mod prepared;
 mod registers;
 mod stopped;
 
@@ -14,5 +16,6 @@ pub use captured::CapturedMemory;
 pub use mapping::Mapping;
 pub use memory::{ReadError, ReadMemory, Want};
 pub use model::Arch;
+pub use prepared::Prepared;
 pub use registers::Registers;
 pub use stopped::{Target, Thread};

@@ -111,7 +111,7 @@ fn survives(path: &Path) -> Result<(), Failed> {
     let image = Image::at_entry(Arc::clone(&binary), process.entry_address()?);
     let runtime = Arc::new(Runtime::load(&image, &process, &|_| None)?);
     let stopped = process.stop(&StopLimits::default())?;
-    let captured = capture(&stopped, &runtime, &limits, ALL)?;
+    let captured = capture(&stopped, &runtime, &limits, ALL, None)?;
     let mappings = stopped.maps()?.named();
     drop(stopped);
     // Only the tables of C are read from then on.

@@ -20,6 +20,7 @@ mod diff;
 mod errors;
 mod findings;
 mod hostile;
+mod kept;
 mod modules;
 mod namespaces;
 mod permissions;
@@ -274,6 +275,8 @@ fn main() -> ExitCode {
         &[],
         churn::a_thousand_snapshots,
     );
+    trials.for_each_go("kept::only_stacks_of_now", &[], kept::only_stacks_of_now);
+    trials.for_each_go("kept::within_max_pause", &[], kept::within_max_pause);
     trials.for_each_go(
         "churn::three_hundred_snapshots",
         &[],

@@ -2,7 +2,7 @@
 
 use model::Addr;
 use rustc_hash::FxHashSet;
-use target::{CapturedMemory, ReadMemory, Target};
+use target::{CapturedMemory, ReadMemory};
 
 use super::parked::{self, polls};
 use super::semaphores::{self, TABLE_LEN};
@@ -24,13 +24,14 @@ pub(crate) struct Waiter {
 /// followed with fewer reads if each brings its neighbours.
 const NEIGHBOURS: u64 = 1 << 16;
 
-/// Copies what `waiters` wait on.
+/// Copies what `waiters` wait on; of semaphores all there are, or none.
 pub(crate) fn fetch(
     memory: &mut CapturedMemory,
-    target: &dyn Target,
+    target: &dyn ReadMemory,
     runtime: &Runtime,
     limits: &Limits,
     waiters: &[Waiter],
+    semaphores: bool,
 ) {
     let of = |classes: &'static [WaitClass]| {
         let is_one = move |waiter: &&Waiter| classes.contains(&waiter.class);
@@ -42,7 +43,7 @@ pub(crate) fn fetch(
         runtime,
         of(&[WaitClass::Receive, WaitClass::Send, WaitClass::Select]),
     );
-    if of(&[WaitClass::Semaphore]).next().is_some() {
+    if semaphores {
         let own = of(&[WaitClass::Semaphore]).map(|waiter| waiter.g.waiting);
         fetch_semaphores(memory, target, runtime, limits, own);
     }
@@ -72,7 +73,7 @@ pub(crate) fn fetch(
 /// Their `sudog`s, then the channels of those, then what the channels point to.
 fn fetch_channels<'w>(
     memory: &mut CapturedMemory,
-    target: &dyn Target,
+    target: &dyn ReadMemory,
     runtime: &Runtime,
     waiters: impl Iterator<Item = &'w Waiter>,
 ) {
@@ -130,7 +131,7 @@ fn fetch_channels<'w>(
 /// All trees of `runtime.semtable`, and what has the semaphores.
 fn fetch_semaphores(
     memory: &mut CapturedMemory,
-    target: &dyn Target,
+    target: &dyn ReadMemory,
     runtime: &Runtime,
     limits: &Limits,
     own: impl Iterator<Item = Addr>,
@@ -151,41 +152,111 @@ fn fetch_semaphores(
         .map(|at| (at, sudog.extent()))
         .collect();
     memory.fetch(target, &mut ranges);
+    let mut semas = FxHashSet::default();
+    walk_semaphores(
+        memory,
+        runtime,
+        limits,
+        |memory, open| fetch_with_neighbours(memory, target, open, sudog.extent()),
+        |_, elem, _| {
+            semas.insert(elem);
+        },
+    );
+    let around = |sema: &Addr| (Addr(sema.0.saturating_sub(AROUND)), 2 * AROUND as usize);
+    memory.fetch(target, &mut semas.iter().map(around).collect());
+}
+
+/// Walks all trees, breadth first: `fetch` gets what is looked at next, `found` each node that is there, with
+/// its semaphore and its links.
+fn walk_semaphores(
+    memory: &mut CapturedMemory,
+    runtime: &Runtime,
+    limits: &Limits,
+    fetch: impl Fn(&mut CapturedMemory, &[Addr]),
+    mut found: impl FnMut(Addr, Addr, [Addr; 3]),
+) {
+    let Some(sudog) = runtime.waits.sudog else {
+        return;
+    };
     let roots = semaphores::roots(memory, runtime);
     let mut open: Vec<Addr> = roots.into_iter().map(|(root, _)| root).collect();
     let mut seen = FxHashSet::default();
-    let mut semas = FxHashSet::default();
     while !open.is_empty() && seen.len() <= limits.goroutines {
         open.retain(|&at| !at.is_null() && seen.insert(at));
-        fetch_with_neighbours(memory, target, &open, sudog.extent());
+        fetch(memory, &open);
         let mut next = Vec::new();
         for &at in &open {
             if let Some((elem, links)) = semaphores::node(memory, &sudog, at) {
-                semas.insert(elem);
+                found(at, elem, links);
                 next.extend(links);
             }
         }
         open = next;
     }
-    let around = |sema: &Addr| (Addr(sema.0.saturating_sub(AROUND)), 2 * AROUND as usize);
-    memory.fetch(target, &mut semas.iter().map(around).collect());
+}
+
+/// The nodes of all trees, with their links: `prev`, `next`, `waitlink`.
+pub(crate) fn semaphore_nodes(
+    memory: &mut CapturedMemory,
+    runtime: &Runtime,
+    limits: &Limits,
+) -> Vec<(Addr, [u64; 3])> {
+    let mut nodes = Vec::new();
+    walk_semaphores(
+        memory,
+        runtime,
+        limits,
+        |_, _| {},
+        |at, _, links| nodes.push((at, links.map(|link| link.0))),
+    );
+    nodes
+}
+
+/// A `sudog`, what its `elem` points to, and its channel.
+pub(crate) type ChannelSudog = (Addr, Addr, Addr);
+
+/// The `sudog`s through which others may write to the stack of one who waits; `None` if they cannot all be read.
+pub(crate) fn channel_sudogs(
+    memory: &CapturedMemory,
+    runtime: &Runtime,
+    waiter: &Waiter,
+) -> Option<Vec<ChannelSudog>> {
+    /// A `select` has no more cases (`runtime/select.go`, `selectgo`: `1<<16`).
+    const MAX_CASES: usize = 1 << 16;
+    let mut found = Vec::new();
+    if !matches!(waiter.class, WaitClass::Receive | WaitClass::Select) {
+        return Some(found);
+    }
+    let sudog = runtime.waits.sudog?;
+    let elem = sudog.elem_vu.or(sudog.elem)?;
+    let mut next = waiter.g.waiting;
+    while !next.is_null() {
+        if found.len() >= MAX_CASES {
+            return None;
+        }
+        let hchan = channels::channel_of(memory, &sudog, next)?;
+        found.push((next, Addr(field(memory, next, elem)?), hchan));
+        next = Addr(field(memory, next, sudog.waitlink)?);
+    }
+    Some(found)
 }
 
 /// What is not there yet, each with the page it lies in.
 fn fetch_with_neighbours(
     memory: &mut CapturedMemory,
-    target: &dyn Target,
+    target: &dyn ReadMemory,
     wanted: &[Addr],
     size: usize,
 ) {
     let is_missing = |at: &&Addr| memory.slice(**at, size).is_err();
     let missing: Vec<Addr> = wanted.iter().filter(is_missing).copied().collect();
+    memory.want(wanted.iter().map(|&at| (at, size)));
     let pages: FxHashSet<u64> = missing.iter().map(|at| at.0 / NEIGHBOURS).collect();
     let mut ranges = pages
         .into_iter()
         .map(|page| (Addr(page * NEIGHBOURS), NEIGHBOURS as usize))
         .collect();
-    memory.fetch(target, &mut ranges);
+    memory.fetch_unnoted(target, &mut ranges);
     let is_missing = |at: &&Addr| memory.slice(**at, size).is_err();
     let mut ranges: Vec<_> = missing
         .iter()
@@ -201,7 +272,7 @@ fn fetch_with_neighbours(
 /// stack, most have it: that place is tried first.
 fn fetch_polled(
     memory: &mut CapturedMemory,
-    target: &dyn Target,
+    target: &dyn ReadMemory,
     runtime: &Runtime,
     waiters: &[&Waiter],
 ) {
@@ -224,7 +295,7 @@ fn fetch_polled(
 /// was, and returns the waiters for whom there was none.
 fn try_places<'w>(
     memory: &mut CapturedMemory,
-    target: &dyn Target,
+    target: &dyn ReadMemory,
     layout: &PollDesc,
     waiters: &[&'w Waiter],
     places: &mut FxHashSet<usize>,
@@ -252,7 +323,7 @@ fn try_places<'w>(
 /// The lists of the conditions that goroutines wait for.
 fn fetch_conditions(
     memory: &mut CapturedMemory,
-    target: &dyn Target,
+    target: &dyn ReadMemory,
     runtime: &Runtime,
     limits: &Limits,
     waiters: &[&Waiter],
@@ -307,7 +378,7 @@ fn fetch_conditions(
 }
 
 /// Runs a reader until it misses nothing more.
-fn follow(memory: &mut CapturedMemory, target: &dyn Target, read: impl Fn(&dyn ReadMemory)) {
+fn follow(memory: &mut CapturedMemory, target: &dyn ReadMemory, read: impl Fn(&dyn ReadMemory)) {
     /// From a type's descriptor to the end of its name.
     const ROUNDS: usize = 6;
     let _ = memory.take_misses();

@@ -128,17 +128,28 @@ fn belongs(sema: Addr, hash: u64) -> bool {
 /// The roots of the trees with their place in the table. Where it is not known which of
 /// several places is the table, all of them are looked at: what hangs at the wrong one does not belong there.
 pub(super) fn roots(mem: &dyn ReadMemory, runtime: &Runtime) -> Vec<(Addr, u64)> {
+    let numbers = (0..TABLE_LEN).cycle();
+    slots(mem, runtime)
+        .into_iter()
+        .zip(numbers)
+        .map(|((_, root), i)| (Addr(root.unwrap_or(0)), i))
+        .filter(|(root, _)| !root.is_null())
+        .collect()
+}
+
+/// Where the roots are, with what is there: of each table all.
+pub(crate) fn slots(mem: &dyn ReadMemory, runtime: &Runtime) -> Vec<(Addr, Option<u64>)> {
     let Some((treap, stride)) = runtime.waits.treap else {
         return Vec::new();
     };
     let tables = runtime.waits.semtables.iter();
-    let slots = tables.flat_map(|table| (0..TABLE_LEN).map(move |i| (table, i)));
+    let slots =
+        tables.flat_map(|table| (0..TABLE_LEN).map(move |i| table.0.wrapping_add(i * stride)));
     slots
-        .filter_map(|(table, i)| {
-            let slot = table.checked_add(i * stride)?;
-            Some((Addr(field(mem, slot, treap)?), i))
+        .map(|slot| {
+            let at = Addr(slot.wrapping_add(treap.offset as u64));
+            (at, field(mem, Addr(slot), treap))
         })
-        .filter(|(root, _)| !root.is_null())
         .collect()
 }
 

@@ -1,0 +1,490 @@
+//! Reading ahead: what can be known of a program before it is stopped, so that it stands still for less.
+//!
+//! Two things are. Where everything lies that the stop will copy: then that is one read into memory
+//! that is there already, and no pointer has to be followed. And the stacks of goroutines that do not run
+//! until the stop: those are kept, if the stop proves that. `docs/PAUSE.md` has the proof.
+
+use std::time::{Duration, Instant};
+
+use model::{Addr, Status};
+use rustc_hash::FxHashMap;
+use target::{CapturedMemory, Prepared, ReadMemory};
+
+use super::{SmallObjects, globals, list_gs, read_g_addresses};
+use crate::limits::Limits;
+use crate::machine::list_ms;
+use crate::runtime::Runtime;
+use crate::start::RawG;
+use crate::waits::{self, WaitClass, Waiter};
+
+/// What was read of a running program. None of it is true before the stop says so.
+pub struct Ahead {
+    gs: Vec<Addr>,
+    /// The stacks of the goroutines that may be kept.
+    stacks: CapturedMemory,
+    /// What the stop reads in one go.
+    prepared: Prepared,
+    sleepers: Vec<Sleeper>,
+    handovers: Vec<Handover>,
+    semaphores: Vec<(usize, [u64; 3])>,
+    roots: Vec<(usize, u64)>,
+    channels: Vec<(usize, [u64; 2])>,
+    /// How long the stop would take if everything were copied, if that is too long.
+    too_long: Option<Duration>,
+}
+
+/// A goroutine that has waited since before the last garbage collection.
+struct Sleeper {
+    /// Its place in `runtime.allgs`.
+    index: usize,
+    /// Where its `g` will be in what is prepared.
+    place: usize,
+    facts: Facts,
+}
+
+/// What must not change from the first look to the last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Facts {
+    /// Set once by a garbage collection that finds a goroutine waiting, with the time of that collection;
+    /// set to 0 by `execute` (`runtime/proc.go`). So as long as it is the same, the goroutine has not run.
+    waitsince: u64,
+    lo: Addr,
+    hi: Addr,
+    sched_sp: Addr,
+}
+
+/// A `sudog` through which a value may be written to the stack of a goroutine that waits
+/// (`runtime/chan.go`, `sendDirect`, `closechan`).
+struct Handover {
+    /// The goroutine's place among the sleepers.
+    sleeper: usize,
+    at: u64,
+    sudog: usize,
+    hchan: usize,
+}
+
+/// What the stop has proven of what was read ahead.
+pub(super) struct Kept {
+    gs: Vec<Addr>,
+    stacks: CapturedMemory,
+    /// By the place in `runtime.allgs`.
+    is_kept: Vec<bool>,
+    sleepers: Vec<Sleeper>,
+    same_semaphores: bool,
+    too_long: Option<Duration>,
+}
+
+/// Reads a running program ahead of a stop. `None` if that leads nowhere: then the stop reads everything.
+///
+/// If to copy all stacks would take longer than `max_pause`, only those will be there that are kept or run.
+pub fn read_ahead(
+    process: &dyn ReadMemory,
+    runtime: &Runtime,
+    limits: &Limits,
+    max_pause: Duration,
+) -> Option<Ahead> {
+    let mut memory = CapturedMemory::new();
+    memory.note_wants();
+    memory.fetch(process, &mut globals(runtime));
+    let (list, len) = list_gs(&memory, runtime, limits).ok()?;
+    memory.fetch(process, &mut vec![(list, len.saturating_mul(8))]);
+    let gs = read_g_addresses(&memory, list, len).ok()?;
+    let mut plan = memory.take_wants();
+
+    let g_size = runtime.g.extent();
+    let ranges = || -> Vec<(Addr, usize)> {
+        let gs = gs.iter().filter(|g| !g.is_null());
+        gs.map(|&g| (g, g_size)).collect()
+    };
+    plan.extend(ranges());
+    let (ms, _) = list_ms(process, runtime, limits);
+    plan.extend(ms.iter().map(|&m| (m, runtime.m.extent())));
+    // Twice, one after the other: one look at a `g` that is being written to may see half of it.
+    let look = || {
+        let mut memory = CapturedMemory::new();
+        memory.fetch(process, &mut ranges());
+        memory
+    };
+    let parse = |memory: &CapturedMemory, at: Addr| {
+        let bytes = memory.slice(at, g_size).ok()?;
+        RawG::parse(&runtime.g, bytes)
+    };
+    let first_look = look();
+    let before = |at: &Addr| Facts::of(&parse(&first_look, *at)?, runtime);
+    let before: Vec<Option<Facts>> = gs.iter().map(before).collect();
+    drop(first_look);
+    let began = Instant::now();
+    let second_look = look();
+    let speed = Speed::of(second_look.bytes(), began.elapsed());
+
+    let mut memory = CapturedMemory::new();
+    let mut stacks = Vec::new();
+    let mut others = Vec::new();
+    let mut waiting = Vec::new();
+    let mut small = SmallObjects::default();
+    let mut total = 0u64;
+    for ((index, &at), before) in gs.iter().enumerate().zip(before) {
+        let Some(g) = parse(&second_look, at) else {
+            continue;
+        };
+        if matches!(g.status(), None | Some(Status::Dead)) {
+            continue;
+        }
+        small.of(&g);
+        if g.status() != Some(Status::Waiting) || !g.holds(g.sched_sp) {
+            continue;
+        }
+        let bytes = g.hi.0 - g.sched_sp.0;
+        total = total.saturating_add(bytes);
+        if bytes > limits.stack_bytes || total > limits.all_stack_bytes {
+            continue;
+        }
+        let facts = Facts::of(&g, runtime).filter(|now| before.as_ref() == Some(now));
+        let piece = (g.sched_sp, bytes as usize);
+        match facts {
+            Some(_) => stacks.push(piece),
+            None => others.push(piece),
+        }
+        let class = runtime.wait_class(g.waitreason);
+        waiting.push((index, Waiter { at, g, class }, facts));
+    }
+    // Only now, that the `g`s have been read: what is kept must be later than what proves it.
+    memory.fetch(process, &mut stacks);
+    memory.seal();
+    let later = others.clone();
+    memory.fetch(process, &mut others);
+    memory.put_above(second_look);
+    memory.note_wants();
+    small.follow(&mut memory, process, runtime, limits);
+    let (waiting, facts): (Vec<_>, Vec<_>) = waiting
+        .into_iter()
+        .map(|(index, waiter, facts)| (waiter, (index, facts)))
+        .unzip();
+    waits::fetch(&mut memory, process, runtime, limits, &waiting, true);
+    // Some are guesses, and lead nowhere.
+    let mut wants = memory.take_wants();
+    wants.retain(|&(at, len)| memory.slice(at, len).is_ok());
+    plan.extend(wants);
+    let _ = memory.take_misses();
+    let bytes = plan.iter().chain(&later).map(|&(_, len)| len as u64).sum();
+    let too_long = Some(speed.time(bytes)).filter(|&time| time > max_pause);
+    if too_long.is_none() {
+        plan.extend(later);
+    }
+
+    let mut ahead = Ahead {
+        prepared: Prepared::new(&mut plan),
+        stacks: CapturedMemory::new(),
+        sleepers: Vec::new(),
+        handovers: Vec::new(),
+        semaphores: Vec::new(),
+        roots: Vec::new(),
+        channels: Vec::new(),
+        too_long,
+        gs,
+    };
+    let mut channels = FxHashMap::default();
+    for (waiter, (index, facts)) in waiting.iter().zip(facts) {
+        let sudogs = waits::channel_sudogs(&memory, runtime, waiter);
+        for &(_, _, hchan) in sudogs.iter().flatten() {
+            channels.entry(hchan).or_insert(());
+        }
+        let (Some(facts), Some(sudogs)) = (facts, sudogs) else {
+            continue;
+        };
+        let (sp, bytes) = facts.stack();
+        if memory.slice(sp, bytes).is_ok() {
+            ahead.add(waiter, index, facts, &sudogs, runtime);
+        }
+    }
+    ahead.note_channels(&memory, channels.into_keys(), runtime);
+    ahead.note_semaphores(&mut memory, runtime, limits);
+    // In the order in which they lie in memory: so the processor has each at hand when it is looked at.
+    ahead.sleepers_in_order();
+    ahead.semaphores.sort_unstable();
+    ahead.channels.sort_unstable();
+    memory.back_to_seal();
+    ahead.stacks = memory;
+    Some(ahead)
+}
+
+/// How fast the program's memory can be copied here and now.
+struct Speed {
+    ns_per_byte: f64,
+}
+
+impl Speed {
+    fn of(bytes: u64, time: Duration) -> Speed {
+        // Of a few bytes nothing can be told: then as slow as a tenth of a GB/s.
+        let ns_per_byte = match bytes {
+            0..=0xf_ffff => 10.0,
+            _ => time.as_secs_f64() * 1e9 / bytes as f64,
+        };
+        Speed { ns_per_byte }
+    }
+
+    fn time(&self, bytes: u64) -> Duration {
+        Duration::from_nanos((bytes as f64 * self.ns_per_byte) as u64)
+    }
+}
+
+impl Facts {
+    /// `None` if the goroutine's stack may not be kept, whatever the stop will say.
+    fn of(g: &RawG, runtime: &Runtime) -> Option<Facts> {
+        let waits = g.status() == Some(Status::Waiting) && !g.is_scanned();
+        // On an M, it is about to park, or works on a system stack and counts as waiting meanwhile
+        // (`casGToWaiting`). Locked to one, it may have been called by C, which has pointers to its stack.
+        let is_parked = g.m.is_null() && g.lockedm.is_null();
+        let class = runtime.wait_class(g.waitreason);
+        // `coroswitch` goes from one to the other without `execute`. What the runtime's own goroutines
+        // wait for is of no interest, for they are few.
+        let by_gopark = !matches!(
+            class,
+            WaitClass::Coroutine
+                | WaitClass::SynctestRun
+                | WaitClass::SynctestWait
+                | WaitClass::Other
+        );
+        (waits && is_parked && by_gopark && g.waitsince != 0).then_some(Facts {
+            waitsince: g.waitsince,
+            lo: g.lo,
+            hi: g.hi,
+            sched_sp: g.sched_sp,
+        })
+    }
+
+    /// The part of its stack that is in use.
+    fn stack(&self) -> (Addr, usize) {
+        (self.sched_sp, (self.hi.0 - self.sched_sp.0) as usize)
+    }
+
+    /// Whether this is what a `g` says now.
+    fn hold(&self, g: &[u8], runtime: &Runtime) -> bool {
+        let layout = &runtime.g;
+        let is = |field: gobinary::Scalar, value| field.get(g) == Some(value);
+        is(layout.waitsince, self.waitsince)
+            && is(layout.atomicstatus, WAITING)
+            && is(layout.m, 0)
+            && is(layout.stack_lo, self.lo.0)
+            && is(layout.stack_hi, self.hi.0)
+            && is(layout.sched_sp, self.sched_sp.0)
+    }
+}
+
+/// `_Gwaiting`, and nobody is scanning its stack (`runtime/runtime2.go`).
+const WAITING: u64 = 4;
+
+impl Ahead {
+    fn add(
+        &mut self,
+        waiter: &Waiter,
+        index: usize,
+        facts: Facts,
+        sudogs: &[(Addr, Addr, Addr)],
+        runtime: &Runtime,
+    ) {
+        let Some(place) = self.prepared.place(waiter.at, runtime.g.extent()) else {
+            return;
+        };
+        let sleeper = self.sleepers.len();
+        let handovers = self.handovers.len();
+        for &(at, elem, hchan) in sudogs {
+            if !(facts.lo <= elem && elem < facts.hi) {
+                continue;
+            }
+            match self.places(at, hchan, runtime) {
+                Some((sudog, hchan)) => self.handovers.push(Handover {
+                    sleeper,
+                    at: at.0,
+                    sudog,
+                    hchan,
+                }),
+                None => {
+                    self.handovers.truncate(handovers);
+                    return;
+                }
+            }
+        }
+        self.sleepers.push(Sleeper {
+            index,
+            place,
+            facts,
+        });
+    }
+
+    fn sleepers_in_order(&mut self) {
+        let places: Vec<usize> = self.sleepers.iter().map(|s| s.place).collect();
+        let place_of = |sleeper: usize| places.get(sleeper).copied().unwrap_or(0);
+        self.sleepers.sort_by_key(|sleeper| sleeper.place);
+        for one in &mut self.handovers {
+            let place = place_of(one.sleeper);
+            one.sleeper = self.sleepers.partition_point(|s| s.place < place);
+        }
+        self.handovers.sort_by_key(|one| one.sudog);
+    }
+
+    fn places(&self, sudog: Addr, hchan: Addr, runtime: &Runtime) -> Option<(usize, usize)> {
+        let waits = &runtime.waits;
+        let sudog = self.prepared.place(sudog, waits.sudog?.extent())?;
+        let hchan = self.prepared.place(hchan, waits.hchan?.extent())?;
+        Some((sudog, hchan))
+    }
+
+    /// Notes who is the first in the queues of these channels.
+    fn note_channels(
+        &mut self,
+        memory: &CapturedMemory,
+        channels: impl Iterator<Item = Addr>,
+        runtime: &Runtime,
+    ) {
+        let Some(layout) = runtime.waits.hchan else {
+            return;
+        };
+        let prepared = &self.prepared;
+        let noted = channels.filter_map(|at| {
+            let bytes = memory.slice(at, layout.extent()).ok()?;
+            let queues = [layout.recvq.get(bytes)?, layout.sendq.get(bytes)?];
+            Some((prepared.place(at, layout.extent())?, queues))
+        });
+        self.channels = noted.collect();
+    }
+
+    /// Notes how the trees of semaphores hang together.
+    fn note_semaphores(&mut self, memory: &mut CapturedMemory, runtime: &Runtime, limits: &Limits) {
+        let Some(layout) = runtime.waits.sudog else {
+            return;
+        };
+        for (slot, root) in waits::semaphore_roots(memory, runtime) {
+            if let Some((place, root)) = self.prepared.place(slot, 8).zip(root) {
+                self.roots.push((place, root));
+            }
+        }
+        for (at, links) in waits::semaphore_nodes(memory, runtime, limits) {
+            if let Some(place) = self.prepared.place(at, layout.extent()) {
+                self.semaphores.push((place, links));
+            }
+        }
+    }
+
+    /// Copies, from a program that stands still now, what was planned, and tells what of the rest still holds.
+    pub(super) fn take(
+        mut self,
+        target: &dyn ReadMemory,
+        memory: &mut CapturedMemory,
+        runtime: &Runtime,
+    ) -> Kept {
+        self.prepared.fill(target);
+        let bytes = self.prepared.bytes();
+        let from = |place: usize| bytes.get(place..).unwrap_or_default();
+        let mut holds: Vec<bool> = Vec::with_capacity(self.sleepers.len());
+        holds.extend(
+            self.sleepers
+                .iter()
+                .map(|sleeper| sleeper.facts.hold(from(sleeper.place), runtime)),
+        );
+        if let (Some(sudog), Some(hchan)) = (runtime.waits.sudog, runtime.waits.hchan) {
+            for one in &self.handovers {
+                let channel = from(one.hchan);
+                let is_first = |queue: gobinary::Scalar| queue.get(channel) == Some(one.at);
+                let prev = sudog.prev.get(from(one.sudog));
+                // Only ones: it could not be read.
+                let has_prev = prev.is_some_and(|at| at != 0 && at != u64::MAX);
+                // Whoever takes it out of the queue has perhaps begun to write.
+                let is_queued = has_prev || is_first(hchan.recvq) || is_first(hchan.sendq);
+                if let Some(holds) = holds.get_mut(one.sleeper) {
+                    *holds &= is_queued;
+                }
+            }
+        }
+        let same_semaphores = self.has_same_semaphores(runtime);
+        let mut firsts = self.new_firsts(runtime);
+        let mut is_kept = vec![false; self.gs.len()];
+        for (sleeper, _) in self.sleepers.iter().zip(holds).filter(|(_, holds)| *holds) {
+            if let Some(is_kept) = is_kept.get_mut(sleeper.index) {
+                *is_kept = true;
+            }
+        }
+        memory.adopt(self.prepared);
+        memory.fetch(target, &mut firsts);
+        Kept {
+            gs: self.gs,
+            stacks: self.stacks,
+            is_kept,
+            sleepers: self.sleepers,
+            same_semaphores,
+            too_long: self.too_long,
+        }
+    }
+
+    fn has_same_semaphores(&self, runtime: &Runtime) -> bool {
+        let bytes = self.prepared.bytes();
+        let from = |place: usize| bytes.get(place..).unwrap_or_default();
+        let Some((layout, (treap, _))) = runtime.waits.sudog.zip(runtime.waits.treap) else {
+            return true;
+        };
+        let root = gobinary::Scalar { offset: 0, ..treap };
+        let fields = [layout.prev, layout.next, layout.waitlink];
+        let same_node = |&(place, links): &(usize, [u64; 3])| {
+            let node = from(place);
+            fields
+                .iter()
+                .zip(links)
+                .all(|(field, link)| field.get(node) == Some(link))
+        };
+        self.roots
+            .iter()
+            .all(|&(place, then)| root.get(from(place)) == Some(then))
+            && self.semaphores.iter().all(same_node)
+    }
+
+    /// Those who are now the first to wait for a channel and were not.
+    fn new_firsts(&self, runtime: &Runtime) -> Vec<(Addr, usize)> {
+        let bytes = self.prepared.bytes();
+        let mut firsts = Vec::new();
+        if let (Some(sudog), Some(hchan)) = (runtime.waits.sudog, runtime.waits.hchan) {
+            for &(place, then) in &self.channels {
+                let channel = bytes.get(place..).unwrap_or_default();
+                for (queue, then) in [hchan.recvq, hchan.sendq].into_iter().zip(then) {
+                    let now = queue.get(channel).filter(|&now| now != 0 && now != then);
+                    firsts.extend(now.map(|now| (Addr(now), sudog.extent())));
+                }
+            }
+        }
+        firsts
+    }
+}
+
+impl Kept {
+    /// What `runtime.allgs` began with.
+    pub(super) fn gs(&self) -> &[Addr] {
+        &self.gs
+    }
+
+    /// Whether the goroutine at this place of `runtime.allgs` has not run since it was read ahead.
+    pub(super) fn has(&self, index: usize) -> bool {
+        self.is_kept.get(index).is_some_and(|&is_kept| is_kept)
+    }
+
+    /// Whether the same semaphores have the same waiters.
+    pub(super) fn same_semaphores(&self) -> bool {
+        self.same_semaphores
+    }
+
+    /// The stacks that are kept, and nothing else.
+    pub(super) fn stacks(mut self) -> CapturedMemory {
+        let sleepers = self.sleepers.iter().filter(|one| self.has(one.index));
+        let mut pieces: Vec<(Addr, usize)> = sleepers.map(|one| one.facts.stack()).collect();
+        self.stacks.keep_only(&mut pieces);
+        self.stacks
+    }
+
+    /// How many they are.
+    pub(super) fn count(&self) -> usize {
+        self.is_kept.iter().filter(|&&is_kept| is_kept).count()
+    }
+
+    /// How long it would take to copy everything, if that is too long.
+    pub(super) fn too_long(&self) -> Option<Duration> {
+        self.too_long
+    }
+}
