@@ -299,8 +299,7 @@ impl SmallObjects {
     }
 }
 
-/// Follows chains of small objects. The decoder's own reader is run over what is there,
-/// and what it missed is fetched, until it misses nothing more.
+/// Follows chains of small objects, by the decoder's own reader.
 fn follow(
     memory: &mut CapturedMemory,
     target: &dyn ReadMemory,
@@ -308,13 +307,7 @@ fn follow(
     mut waiting: FxHashSet<Addr>,
     read: impl Fn(&CapturedMemory, Addr) -> Option<ReadError>,
 ) {
-    let _ = memory.take_misses();
-    for _ in 0..limits.rounds {
+    memory.follow(target, limits.rounds, |memory| {
         waiting.retain(|&at| matches!(read(memory, at), Some(ReadError::NotCaptured { .. })));
-        let mut misses = memory.take_misses();
-        if misses.is_empty() {
-            return;
-        }
-        memory.fetch(target, &mut misses);
-    }
+    });
 }

@@ -19,6 +19,8 @@ const SMALL: usize = 16 << 20;
 pub struct CapturedMemory {
     layers: Vec<Layer>,
     misses: RefCell<Vec<(Addr, usize)>>,
+    /// What is read from what is there, while somebody wants to know.
+    hits: RefCell<Option<Vec<(Addr, usize)>>>,
     /// What was to be fetched, since somebody wants to know.
     wants: Option<Vec<(Addr, usize)>>,
     /// So many layers stay as they are.
@@ -111,8 +113,33 @@ impl CapturedMemory {
         misses
     }
 
+    /// Runs a reader over what is there, fetches what it missed, and so on, until it misses nothing more, for
+    /// `rounds` at most. All that it reads is wanted, also what was there by chance.
+    pub fn follow(
+        &mut self,
+        from: &dyn ReadMemory,
+        rounds: usize,
+        mut read: impl FnMut(&CapturedMemory),
+    ) {
+        let _ = self.take_misses();
+        for _ in 0..rounds {
+            self.hits.replace(self.wants.as_ref().map(|_| Vec::new()));
+            read(self);
+            let hits = self.hits.take();
+            self.want(hits.into_iter().flatten());
+            let mut misses = self.take_misses();
+            if misses.is_empty() {
+                return;
+            }
+            self.fetch(from, &mut misses);
+        }
+    }
+
     /// The bytes of a range without copying them.
     pub fn slice(&self, at: Addr, len: usize) -> Result<&[u8], ReadError> {
+        if let Some(hits) = &mut *self.hits.borrow_mut() {
+            hits.push((at, len));
+        }
         self.find(at, len).unwrap_or_else(|| {
             self.misses.borrow_mut().push((at, len));
             Err(ReadError::NotCaptured { at, len })
@@ -263,6 +290,22 @@ mod tests {
         }
         assert_eq!(mem.take_misses(), [(Addr(0x40), 8)]);
         assert!(mem.take_misses().is_empty());
+    }
+
+    #[test]
+    fn what_is_there_by_chance_is_wanted_too() {
+        let mut mem = CapturedMemory::new();
+        mem.fetch(&Pattern, &mut vec![(Addr(0x1000), 8), (Addr(0x1100), 8)]);
+        mem.note_wants();
+        let mut pointers = vec![Addr(0x1080), Addr(0x9000)];
+        mem.follow(&Pattern, 4, |mem| {
+            pointers.retain(|&at| mem.slice(at, 8).is_err());
+        });
+        assert!(pointers.is_empty());
+        let mut wants = mem.take_wants();
+        wants.sort_unstable();
+        wants.dedup();
+        assert_eq!(wants, [(Addr(0x1080), 8), (Addr(0x9000), 8)]);
     }
 
     #[test]

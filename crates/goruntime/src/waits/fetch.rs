@@ -24,6 +24,9 @@ pub(crate) struct Waiter {
 /// followed with fewer reads if each brings its neighbours.
 const NEIGHBOURS: u64 = 1 << 16;
 
+/// From a type's descriptor to the end of its name.
+const TYPE_ROUNDS: usize = 6;
+
 /// Copies what `waiters` wait on; of semaphores all there are, or none.
 pub(crate) fn fetch(
     memory: &mut CapturedMemory,
@@ -121,7 +124,7 @@ fn fetch_channels<'w>(
         );
     }
     memory.fetch(target, &mut ranges);
-    follow(memory, target, |memory| {
+    memory.follow(target, TYPE_ROUNDS, |memory| {
         for &at in &types {
             let _ = type_names::read(memory, &runtime.modules, at);
         }
@@ -311,8 +314,10 @@ fn try_places<'w>(
     for &waiter in waiters {
         let mut words = parked::words(memory, &waiter.g);
         match words.find(|&(_, at)| polls(memory, layout, at, waiter.at).is_some()) {
-            Some((place, _)) => {
+            Some((place, at)) => {
                 places.insert(place);
+                // It may have been there by chance, between two others.
+                memory.want([(at, layout.extent())].into_iter());
             }
             None => left.push(waiter),
         }
@@ -374,20 +379,5 @@ fn fetch_conditions(
             }
         }
         open = next;
-    }
-}
-
-/// Runs a reader until it misses nothing more.
-fn follow(memory: &mut CapturedMemory, target: &dyn ReadMemory, read: impl Fn(&dyn ReadMemory)) {
-    /// From a type's descriptor to the end of its name.
-    const ROUNDS: usize = 6;
-    let _ = memory.take_misses();
-    for _ in 0..ROUNDS {
-        read(memory);
-        let mut misses = memory.take_misses();
-        if misses.is_empty() {
-            return;
-        }
-        memory.fetch(target, &mut misses);
     }
 }
