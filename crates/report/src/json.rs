@@ -5,6 +5,9 @@
 //! and are made one goroutine at a time while writing, so a million goroutines need
 //! no second copy in memory.
 
+mod shared;
+mod writer;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -20,10 +23,8 @@ use model::{
     Unreadable, WaitingOn,
 };
 use serde::{Serialize, Serializer};
-use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
-
-use model::must_escape;
-
+use shared::{Frames, Goroutines};
+pub(crate) use writer::write_object;
 /// The JSON Schema (2020-12) that everything [`write_json`] writes conforms to.
 pub const SNAPSHOT_SCHEMA: &str = include_str!("../../../docs/snapshot.schema.json");
 
@@ -50,31 +51,7 @@ pub enum Style {
 /// It writes every goroutine the snapshot holds; leaving out the dead ones is for
 /// who takes the snapshot. `out` need not be buffered.
 pub fn write_json(snapshot: &Snapshot, style: Style, out: impl Write) -> io::Result<()> {
-    write_object(&SnapshotDto::new(snapshot), style, out)
-}
-
-/// Writes an object in a style, and a newline.
-pub(crate) fn write_object(
-    object: &impl Serialize,
-    style: Style,
-    out: impl Write,
-) -> io::Result<()> {
-    let mut out = io::BufWriter::with_capacity(1 << 16, out);
-    match style {
-        Style::Line => serialize(object, &mut out, CompactFormatter)?,
-        Style::Pretty => serialize(object, &mut out, PrettyFormatter::new())?,
-    }
-    out.write_all(b"\n")?;
-    out.flush()
-}
-
-fn serialize(
-    object: &impl Serialize,
-    out: impl Write,
-    formatter: impl Formatter,
-) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(out, TerminalSafe(formatter));
-    Ok(object.serialize(&mut serializer)?)
+    write_object(&SnapshotDto::new(snapshot, style), style, out)
 }
 
 #[derive(Serialize)]
@@ -85,7 +62,7 @@ struct SnapshotDto<'a> {
     target: TargetDto<'a>,
     build: BuildDto<'a>,
     capture: CaptureDto,
-    goroutines: Each<'a, Arc<Goroutine>, GoroutineDto<'a>>,
+    goroutines: Goroutines<'a>,
     objects: Option<Each<'a, Object, ObjectDto<'a>>>,
     unreadable: Each<'a, Unreadable, UnreadableDto<'a>>,
     diagnostics: &'a [String],
@@ -153,7 +130,7 @@ pub(crate) struct GoroutineDto<'a> {
     labels: Option<BTreeMap<&'a str, &'a str>>,
     waiting_on: Option<Each<'a, WaitingOn, WaitingDto<'a>>>,
     stack: Option<StackDto>,
-    frames: Each<'a, Frame, FrameDto<'a>>,
+    frames: Frames<'a>,
     stack_end: &'static str,
     notes: Vec<Cow<'a, str>>,
 }
@@ -206,14 +183,17 @@ pub(crate) struct UnreadableDto<'a> {
 }
 
 impl<'a> SnapshotDto<'a> {
-    fn new(s: &'a Snapshot) -> Self {
+    fn new(s: &'a Snapshot, style: Style) -> Self {
         SnapshotDto {
             schema: SNAPSHOT_VERSION,
             captured_at: rfc3339(s.captured_at),
             target: TargetDto::new(&s.target),
             build: BuildDto::new(&s.build),
             capture: CaptureDto::new(&s.capture, s.goroutines.len(), s.unreadable.len()),
-            goroutines: Each(&s.goroutines, |g| GoroutineDto::new(g)),
+            goroutines: Goroutines {
+                all: &s.goroutines,
+                style,
+            },
             objects: s.objects.as_deref().map(|list| Each(list, ObjectDto::new)),
             unreadable: Each(&s.unreadable, UnreadableDto::new),
             diagnostics: &s.diagnostics,
@@ -311,7 +291,7 @@ impl<'a> GoroutineDto<'a> {
                 .as_deref()
                 .map(|all| Each(all, WaitingDto::new)),
             stack: g.stack.map(StackDto::new),
-            frames: Each(&g.frames, FrameDto::new),
+            frames: Frames::Each(Each(&g.frames, FrameDto::new)),
             stack_end,
             notes,
         }
@@ -429,67 +409,5 @@ pub(crate) struct Each<'a, T, D>(pub(crate) &'a [T], pub(crate) fn(&'a T) -> D);
 impl<T, D: Serialize> Serialize for Each<'_, T, D> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(self.1))
-    }
-}
-
-/// JSON must escape control characters below U+0020 only. This escapes whatever else a
-/// terminal would obey (U+009B is as good as `ESC [`); readers see the same strings.
-struct TerminalSafe<F>(F);
-
-impl<F: Formatter> Formatter for TerminalSafe<F> {
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        out: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        // Nearly every string is ASCII; control characters below U+0020 never come here.
-        if fragment.bytes().all(|b| b < 0x7f) {
-            return self.0.write_string_fragment(out, fragment);
-        }
-        for part in fragment.split_inclusive(must_escape) {
-            let plain = part.trim_end_matches(must_escape);
-            self.0.write_string_fragment(out, plain)?;
-            if let Some(c) = part.chars().next_back().filter(|&c| must_escape(c)) {
-                // All of them are below U+10000, where four digits suffice.
-                write!(out, "\\u{:04x}", u32::from(c))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.begin_array(out)
-    }
-
-    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.end_array(out)
-    }
-
-    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_array_value(out, first)
-    }
-
-    fn end_array_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.end_array_value(out)
-    }
-
-    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.begin_object(out)
-    }
-
-    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.end_object(out)
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_object_key(out, first)
-    }
-
-    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.begin_object_value(out)
-    }
-
-    fn end_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.end_object_value(out)
     }
 }

@@ -404,6 +404,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
+    fn a_shared_stack_is_written_like_one_of_its_own(s in snapshot()) {
+        let each = |frames: &dyn Fn(&Goroutine) -> Arc<[Frame]>| {
+            let own = s.goroutines.iter().map(|g| Arc::new(Goroutine { frames: frames(g), ..(**g).clone() }));
+            let twice = own.clone().chain(own);
+            json(&Snapshot { goroutines: twice.collect(), ..s.clone() }, Style::Line)
+        };
+        prop_assert_eq!(each(&|g| g.frames.clone()), each(&|g| Arc::from(&*g.frames)));
+    }
+
+    #[test]
     fn json_is_always_valid_and_tells_every_goroutine(s in snapshot()) {
         let line = json(&s, Style::Line);
         prop_assert_eq!(line.matches('\n').count(), 1);
