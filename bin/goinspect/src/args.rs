@@ -233,6 +233,10 @@ pub struct Common {
     /// snapshot says so.
     #[arg(long, global = true, value_name = "DURATION", default_value = "3s", value_parser = parse_pause)]
     pub max_pause: Duration,
+    /// Do not stop the process at all. Goroutines that run meanwhile have no stack then, and what is not proven
+    /// to be of one moment is marked.
+    #[arg(long, global = true, conflicts_with = "max_pause")]
+    pub nonblocking: bool,
     /// Whether to use colours.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,

@@ -63,6 +63,11 @@ pub fn run(command: &args::Findings, common: &Common) -> Result<(), Failure> {
 
 /// A snapshot with objects and without a filter.
 pub fn whole(target: &str, common: &Common) -> Result<Snapshot, Failure> {
+    if common.nonblocking {
+        return Err(Failure::command_line(
+            "--nonblocking does not go with findings and why: who holds what is true of one moment only",
+        ));
+    }
     let wanted = Wanted {
         objects: true,
         ..Wanted::default()

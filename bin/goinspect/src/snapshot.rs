@@ -136,6 +136,7 @@ pub fn options(common: &Common, wanted: Wanted) -> Options {
         force: common.force,
         wanted,
         max_pause: Some(common.max_pause),
+        nonblocking: common.nonblocking,
         ..Options::default()
     }
 }

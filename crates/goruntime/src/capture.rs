@@ -3,6 +3,7 @@
 
 mod ahead;
 mod stacks;
+mod unstopped;
 
 use model::{Addr, Status};
 use rustc_hash::FxHashSet;
@@ -22,6 +23,7 @@ use crate::wanted::Wanted;
 use self::ahead::Kept;
 pub use self::ahead::{Ahead, read_ahead};
 use self::stacks::{SystemStacks, used_stack};
+pub use self::unstopped::{Doubts, capture_running};
 
 /// What was copied out of a target, and which threads it had.
 pub struct Capture {

@@ -33,7 +33,7 @@ mod values;
 mod waits;
 mod wanted;
 
-pub use capture::{Ahead, Capture, capture, read_ahead};
+pub use capture::{Ahead, Capture, Doubts, capture, capture_running, read_ahead};
 pub use cgo::CCode;
 pub use decode::{Decoded, Decoder};
 pub use error::{CaptureError, LoadError};

@@ -9,7 +9,7 @@ use crate::module::{Modules, Role};
 use crate::unwind::{Start, UserStack};
 
 /// The fields of a `runtime.g`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RawG {
     pub lo: Addr,
     pub hi: Addr,

@@ -15,7 +15,7 @@ use crate::denied::{self, Denied, Refused};
 use crate::maps::Maps;
 use crate::memory::Memory;
 use crate::proc::{ProcDir, Stat, auxv_entry};
-use crate::{OpenError, StopError, StopLimits, Stopped, clock, sys};
+use crate::{OpenError, Running, StopError, StopLimits, Stopped, clock, sys};
 
 /// A process that has been opened. It runs, and is not traced.
 ///
@@ -139,6 +139,11 @@ impl Process {
         Stopped::new(self, limits)
     }
 
+    /// Looks at it without stopping it.
+    pub fn running(&self) -> Result<Running<'_>, StopError> {
+        Running::new(self)
+    }
+
     /// Has memory read from `/proc/PID/mem`, as where `process_vm_readv` is forbidden.
     #[doc(hidden)]
     pub fn avoid_process_vm_readv(&self) {
@@ -179,6 +184,23 @@ impl Inner {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// The thread's ID in the process's own PID namespace.
+    pub(crate) fn ns_tid(&self, tid: Tid) -> Tid {
+        if !self.other_pid_namespace {
+            return tid;
+        }
+        let status = self.dir.status(Some(tid));
+        let innermost = status.ok().and_then(|s| s.ns_pids.last().copied());
+        innermost.map_or(tid, Tid)
+    }
+
+    /// The process's `CLOCK_MONOTONIC` now, in nanoseconds.
+    pub(crate) fn monotonic_ns(&self) -> Option<u64> {
+        let now = clock::monotonic_ns().zip(self.clock_offset);
+        let now = now.and_then(|(now, offset)| now.checked_add(offset));
+        now.and_then(|ns| u64::try_from(ns).ok())
     }
 
     /// Takes note of the end of those of its threads that goinspect traces. The first one is its

@@ -16,7 +16,7 @@ use target::{ReadError, ReadMemory, Target, Thread, Want};
 use crate::maps::Maps;
 use crate::process::{Inner, Presence};
 use crate::tracees::{Released, Tracees};
-use crate::{Process, StopError, clock, registers, sys};
+use crate::{Process, StopError, registers, sys};
 
 /// How long a stop may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -313,9 +313,7 @@ impl Job {
     }
 
     fn halted(&self, tracees: &mut Tracees<'_>) -> Halted {
-        let monotonic_ns = clock::monotonic_ns()
-            .zip(self.process.clock_offset)
-            .and_then(|(now, offset)| u64::try_from(now.checked_add(offset)?).ok());
+        let monotonic_ns = self.process.monotonic_ns();
         let (threads, diagnostics) = tracees.report();
         Halted {
             threads,

@@ -101,7 +101,7 @@ impl<'p> Tracees<'p> {
             fresh.clear();
             for &tid in &listed {
                 if !self.knows(tid) {
-                    fresh.push((tid, self.ns_tid(tid)));
+                    fresh.push((tid, self.process.ns_tid(tid)));
                 }
             }
             // A list taken while all known threads stand still can only lack a thread if
@@ -192,16 +192,6 @@ impl<'p> Tracees<'p> {
             }
             Some(_) => true,
         }
-    }
-
-    /// The thread's ID in the process's own PID namespace.
-    fn ns_tid(&self, tid: Tid) -> Tid {
-        if !self.process.other_pid_namespace {
-            return tid;
-        }
-        let status = self.process.dir.status(Some(tid));
-        let innermost = status.ok().and_then(|s| s.ns_pids.last().copied());
-        innermost.map_or(tid, Tid)
     }
 
     fn seize(&mut self, tid: Tid) -> Result<State, StopError> {
@@ -298,7 +288,7 @@ fn process_of(tracer: i32) -> (Pid, String) {
     }
 }
 
-fn no_tasks(pid: Pid, error: Errno) -> StopError {
+pub(crate) fn no_tasks(pid: Pid, error: Errno) -> StopError {
     match error {
         Errno::ENOENT | Errno::ESRCH => StopError::Exited { pid },
         source => StopError::Proc {

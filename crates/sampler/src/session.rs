@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cframes::{CFrames, ObjectFile};
-use goruntime::{CCode, Decoder, Limits, Runtime, Wanted, capture, read_ahead};
+use goruntime::{
+    CCode, Capture, Decoder, Doubts, Limits, Runtime, Wanted, capture, capture_running, read_ahead,
+};
 use model::{BuildInfo, CaptureInfo, Goroutine, Pid, Snapshot, TargetInfo, TargetKind, WaitState};
-use ptrace::{MappedFile, Presence, Process, StopLimits};
+use ptrace::{MappedFile, Pause, Presence, Process, StopLimits};
 use target::Mapping;
 
 use crate::error::{Error, ErrorKind};
@@ -34,6 +36,8 @@ pub struct Options {
     pub limits: Limits,
     /// The longest pause; what would take longer is left out. Without it the one of [`StopLimits`].
     pub max_pause: Option<Duration>,
+    /// Whether not to stop the process at all: then what may not be true is marked, and objects are left out.
+    pub nonblocking: bool,
 }
 
 /// An opened process. Between two samples it is neither stopped nor traced.
@@ -111,44 +115,31 @@ impl Session {
     /// Stops the process, copies, lets it go on, and decodes what was copied.
     pub fn sample(&mut self) -> Result<Snapshot, Error> {
         self.keep_up()?;
-        let mut stop = StopLimits::default();
-        stop.max_pause = self.options.max_pause.unwrap_or(stop.max_pause);
-        let limits = &self.options.limits;
-        let ahead = read_ahead(&self.process, &self.runtime, limits, stop.max_pause);
-        let stopped = self.process.stop(&stop)?;
-        let captured_at = SystemTime::now();
-        let nanotime = stopped.monotonic_ns();
-        let captured = capture(
-            &stopped,
-            &self.runtime,
-            &self.options.limits,
-            self.options.wanted,
-            ahead,
-        );
-        let in_c = captured.as_ref().is_ok_and(|captured| captured.in_c);
-        let maps = in_c.then(|| stopped.maps());
-        let pause = stopped.resume();
-        let mut captured = match captured {
-            Ok(captured) => captured,
-            Err(_) if pause.cut_short => {
-                let message = format!(
-                    "process {} was let go after {:.1?}, before its goroutines could be copied",
-                    self.process.pid(),
-                    pause.duration
-                );
-                return Err(Error::new(ErrorKind::Internal, message)
-                    .hint("try again when the machine is less busy"));
-            }
-            Err(error) => return Err(gone(&self.process).unwrap_or_else(|| error.into())),
+        let taken = if self.options.nonblocking {
+            self.take_running()
+        } else {
+            self.take_stopped()
         };
+        let Taken {
+            at: captured_at,
+            nanotime,
+            mut captured,
+            doubts,
+            pause,
+            mappings,
+        } = taken?;
         self.kept = captured.kept();
         captured.settle();
         let mut diagnostics = self.chosen.diagnostics.clone();
-        diagnostics.extend(pause.diagnostics);
-        if pause.cut_short {
+        let mut paused = Duration::ZERO;
+        let mut cut_short = false;
+        if let Some(pause) = pause {
+            (paused, cut_short) = (pause.duration, pause.cut_short);
+            diagnostics.extend(pause.diagnostics);
+        }
+        if cut_short {
             diagnostics.push(format!(
-                "the process was let go after {:.1?}, before all was copied: what is missing is marked",
-                pause.duration
+                "the process was let go after {paused:.1?}, before all was copied: what is missing is marked"
             ));
         }
         // A thread that did not stop may have run while the rest was read.
@@ -157,8 +148,8 @@ impl Session {
             .iter()
             .all(|thread| thread.registers.is_some());
         diagnostics.extend(captured.diagnostics);
-        match maps {
-            Some(Ok(maps)) => self.c.set_mappings(maps.named()),
+        match mappings {
+            Some(Ok(mappings)) => self.c.set_mappings(mappings),
             Some(Err(why)) => diagnostics.push(format!(
                 "what is mapped where is not known ({why}): C frames are missing"
             )),
@@ -179,17 +170,18 @@ impl Session {
             ),
             debug_file: self.options.debug_file.as_deref(),
         };
+        let wanted = self.wanted();
         let c = CCode {
             frames: &mut self.c,
             program: &native,
         };
-        let wanted = self.options.wanted;
         let decoded = self
             .decoder
             .decode(&captured.memory, &captured.threads, wanted, c)?;
         diagnostics.extend(decoded.diagnostics);
         let mut goroutines = decoded.goroutines;
         name_files(&self.process, &mut goroutines);
+        diagnostics.extend(doubts.map(|doubts| doubts.mark(&mut goroutines)));
         Ok(Snapshot {
             captured_at,
             target: TargetInfo {
@@ -204,10 +196,10 @@ impl Session {
             },
             build: self.build.clone(),
             capture: CaptureInfo {
-                pause: Some(pause.duration),
+                pause: Some(paused),
                 bytes_read: captured.memory.bytes(),
                 nanotime,
-                consistent: all_stood_still && captured.is_complete && !pause.cut_short,
+                consistent: all_stood_still && captured.is_complete && !cut_short,
             },
             goroutines,
             objects: decoded.objects,
@@ -217,6 +209,93 @@ impl Session {
             diagnostics,
         })
     }
+}
+
+impl Session {
+    /// What to decode.
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            // What refers to what is true of one moment only.
+            objects: self.options.wanted.objects && !self.options.nonblocking,
+            ..self.options.wanted
+        }
+    }
+
+    fn take_stopped(&mut self) -> Result<Taken, Error> {
+        let mut stop = StopLimits::default();
+        stop.max_pause = self.options.max_pause.unwrap_or(stop.max_pause);
+        let limits = &self.options.limits;
+        let ahead = read_ahead(&self.process, &self.runtime, limits, stop.max_pause);
+        let wanted = self.wanted();
+        let stopped = self.process.stop(&stop)?;
+        let at = SystemTime::now();
+        let nanotime = stopped.monotonic_ns();
+        let captured = capture(&stopped, &self.runtime, limits, wanted, ahead);
+        let in_c = captured.as_ref().is_ok_and(|captured| captured.in_c);
+        let maps = in_c.then(|| stopped.maps());
+        let pause = stopped.resume();
+        let captured = match captured {
+            Ok(captured) => captured,
+            Err(_) if pause.cut_short => {
+                let message = format!(
+                    "process {} was let go after {:.1?}, before its goroutines could be copied",
+                    self.process.pid(),
+                    pause.duration
+                );
+                return Err(Error::new(ErrorKind::Internal, message)
+                    .hint("try again when the machine is less busy"));
+            }
+            Err(error) => return Err(gone(&self.process).unwrap_or_else(|| error.into())),
+        };
+        Ok(Taken {
+            at,
+            nanotime,
+            captured,
+            doubts: None,
+            pause: Some(pause),
+            mappings: maps.map(|maps| match maps {
+                Ok(maps) => Ok(maps.named()),
+                Err(why) => Err(why.to_string()),
+            }),
+        })
+    }
+
+    /// The same without a stop.
+    fn take_running(&mut self) -> Result<Taken, Error> {
+        let running = self.process.running()?;
+        let at = SystemTime::now();
+        let nanotime = running.monotonic_ns();
+        let (limits, wanted) = (&self.options.limits, self.wanted());
+        let taken = capture_running(&running, &self.runtime, limits, wanted);
+        let (captured, doubts) =
+            taken.map_err(|error| gone(&self.process).unwrap_or_else(|| error.into()))?;
+        // What was read is that of the program that was opened.
+        if let Some(gone) = gone(&self.process) {
+            return Err(gone);
+        }
+        let mappings = captured.in_c.then(|| self.process.mappings());
+        Ok(Taken {
+            at,
+            nanotime,
+            captured,
+            doubts: Some(doubts),
+            pause: None,
+            mappings: mappings.map(|mappings| mappings.map_err(|why| why.to_string())),
+        })
+    }
+}
+
+/// What was copied of a process, and how.
+struct Taken {
+    at: SystemTime,
+    /// Its `runtime.nanotime` then.
+    nanotime: Option<u64>,
+    captured: Capture,
+    /// What cannot be trusted, if it was not stopped.
+    doubts: Option<Doubts>,
+    pause: Option<Pause>,
+    /// What is mapped where, if that is needed.
+    mappings: Option<Result<Vec<Mapping>, String>>,
 }
 
 /// Says of the files that goroutines wait for what they are.

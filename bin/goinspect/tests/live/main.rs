@@ -276,6 +276,11 @@ fn main() -> ExitCode {
         churn::a_thousand_snapshots,
     );
     trials.for_each_go("kept::only_stacks_of_now", &[], kept::only_stacks_of_now);
+    trials.for_each_go(
+        "kept::only_what_is_marked_is_torn",
+        &[],
+        kept::only_what_is_marked_is_torn,
+    );
     trials.for_each_go("kept::within_max_pause", &[], kept::within_max_pause);
     trials.for_each_go(
         "churn::three_hundred_snapshots",
@@ -286,6 +291,11 @@ fn main() -> ExitCode {
         "safety::only_allowed_requests",
         STRACE,
         safety::only_allowed_requests,
+    );
+    trials.for_each_go(
+        "safety::no_request_at_all",
+        STRACE,
+        safety::no_request_at_all,
     );
     trials.for_each_go(
         "safety::kill_9_in_the_middle_of_a_stop",

@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
+use serde_json::Value;
 
 use crate::process::{runs_freely, tracer, until};
-use crate::run::GOINSPECT;
+use crate::run::{GOINSPECT, fails_with, goinspect, parse, snapshot};
 
 /// All that goinspect may ask of ptrace (rule 1 of docs/ARCHITECTURE.md).
 const ALLOWED: &[&str] = &[
@@ -78,6 +79,42 @@ pub fn only_allowed_requests(go: &Toolchain) -> Result<(), Failed> {
         );
     }
     assert!(text.contains("process_vm_readv("));
+    Ok(())
+}
+
+/// Without a stop there is no request at all, and what is parked is the same as with one.
+pub fn no_request_at_all(go: &Toolchain) -> Result<(), Failed> {
+    let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
+    let pid = zoo.pid();
+    let log = tempfile::NamedTempFile::new()?;
+    let output = Command::new("strace")
+        .args(["-f", "-e", "trace=ptrace", "-o"])
+        .arg(log.path())
+        .args([GOINSPECT, "snapshot", "--nonblocking", &pid.to_string()])
+        .output()?;
+    let running = parse(&output)?;
+    let stopped = snapshot(pid, &[])?;
+    let refused = goinspect(&["findings", "--nonblocking", &pid.to_string()]);
+    fails_with(&refused, 2, &["--nonblocking"])?;
+    zoo.quit()?;
+    let text = std::fs::read_to_string(log.path())?;
+    assert!(!text.contains("ptrace("), "{text}");
+    assert_eq!(running["capture"]["pauseNs"], 0);
+    assert_eq!(running["capture"]["consistent"], false);
+    let parked = |of: &Value| -> BTreeMap<u64, Vec<Value>> {
+        let all = of["goroutines"].as_array().into_iter().flatten();
+        let waiting = all.filter(|g| g["status"] == "waiting" && g["system"] == false);
+        let pcs = |g: &Value| {
+            let frames = g["frames"].as_array().into_iter().flatten();
+            frames.map(|frame| frame["pc"].clone()).collect()
+        };
+        waiting
+            .filter_map(|g| Some((g["goid"].as_u64()?, pcs(g))))
+            .collect()
+    };
+    let (running, stopped) = (parked(&running), parked(&stopped));
+    assert!(stopped.len() > 50);
+    assert_eq!(running, stopped);
     Ok(())
 }
 

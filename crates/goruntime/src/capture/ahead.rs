@@ -44,7 +44,7 @@ struct Sleeper {
 
 /// What must not change from the first look to the last.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Facts {
+pub(super) struct Facts {
     /// Set once by a garbage collection that finds a goroutine waiting, with the time of that collection;
     /// set to 0 by `execute` (`runtime/proc.go`). So as long as it is the same, the goroutine has not run.
     waitsince: u64,
@@ -230,7 +230,7 @@ impl Speed {
 
 impl Facts {
     /// `None` if the goroutine's stack may not be kept, whatever the stop will say.
-    fn of(g: &RawG, runtime: &Runtime) -> Option<Facts> {
+    pub(super) fn of(g: &RawG, runtime: &Runtime) -> Option<Facts> {
         let waits = g.status() == Some(Status::Waiting) && !g.is_scanned();
         // On an M, it is about to park, or works on a system stack and counts as waiting meanwhile
         // (`casGToWaiting`). Locked to one, it may have been called by C, which has pointers to its stack.
