@@ -2,6 +2,7 @@
 //! as possible. Nothing is symbolised or formatted here: the target is waiting.
 
 mod ahead;
+mod facts;
 mod stacks;
 mod unstopped;
 

@@ -8,7 +8,7 @@ use model::{Addr, Frame, Goroutine, StackEnd, Status, Trust};
 use rustc_hash::FxHashMap;
 use target::{CapturedMemory, ReadMemory, Target};
 
-use super::ahead::Facts;
+use super::facts::Facts;
 use super::{Capture, capture};
 use crate::error::CaptureError;
 use crate::limits::Limits;
