@@ -1,9 +1,11 @@
 //! Reading the memory of a process, many ranges at a time.
 
 use std::fs::File;
-use std::io::IoSliceMut;
+use std::io::{self, IoSliceMut};
+use std::num::NonZero;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use model::{Addr, Tid};
 use nix::errno::Errno;
@@ -16,6 +18,12 @@ const MAX_RANGES: usize = 1024;
 /// The most bytes that one call copies (`MAX_RW_COUNT` in the kernel; what is asked beyond
 /// it is silently left out).
 const MAX_BYTES: usize = 0x7fff_f000;
+
+/// The most threads that copy at once. Where one is bound by the memory itself, more are no faster.
+const MAX_THREADS: usize = 4;
+
+/// So many bytes take far longer to copy than a thread takes to start.
+const WORTH_A_THREAD: usize = 2 << 20;
 
 /// The memory of a process.
 pub(crate) struct Memory {
@@ -53,6 +61,39 @@ impl Memory {
         let mut want = Want::new(at, buf);
         self.read_many(std::slice::from_mut(&mut want));
         want.result
+    }
+
+    /// The same as [`Memory::read_many`], by several threads if it is much: for a process that stands still,
+    /// whose processors have nothing to do.
+    pub(crate) fn read_many_at_once(&self, wants: &mut [Want<'_>]) {
+        let bytes: usize = wants.iter().map(|want| want.buf.len()).sum();
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = threads.min(MAX_THREADS).min(bytes / WORTH_A_THREAD);
+        if threads < 2 {
+            return self.read_many(wants);
+        }
+        let share = bytes / threads;
+        let started = thread::scope(|scope| {
+            let mut rest = &mut *wants;
+            for _ in 1..threads {
+                let mut taken = 0;
+                let of_share = rest.iter().position(|want| {
+                    taken += want.buf.len();
+                    taken > share
+                });
+                let at = of_share.map_or(rest.len(), |last| last + 1);
+                let (own, others) = std::mem::take(&mut rest).split_at_mut(at);
+                rest = others;
+                let copier = thread::Builder::new().name("goinspect-copy".to_owned());
+                copier.spawn_scoped(scope, move || self.read_many(own))?;
+            }
+            self.read_many(rest);
+            Ok::<(), io::Error>(())
+        });
+        // There may be no more threads to be had.
+        if started.is_err() {
+            self.read_many(wants);
+        }
     }
 
     /// Reads each range, or says why it could not be read.

@@ -218,7 +218,7 @@ impl ReadMemory for Stopped<'_> {
 
     fn read_many(&self, wants: &mut [Want<'_>]) {
         if self.check().is_ok() {
-            self.process.memory.read_many(wants);
+            self.process.memory.read_many_at_once(wants);
         }
         if let Err(error) = self.check() {
             for want in wants {

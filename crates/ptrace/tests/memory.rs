@@ -11,7 +11,7 @@ mod support;
 
 use model::Addr;
 use ptrace::Process;
-use support::Program;
+use support::{Program, patient};
 use target::{ReadError, ReadMemory, Want};
 
 const PAGE: usize = 4096;
@@ -58,35 +58,48 @@ fn one_range() {
     });
 }
 
+/// 64 pages in 16 steps each, all but the last step of a page within it; `rounds` times.
+fn read_with_holes(base: u64, rounds: usize, read_many: impl FnOnce(&mut [Want<'_>])) {
+    const STEPS: usize = 64 * 16;
+    let step = PAGE / 16;
+    let mut bufs = vec![[0xff; PAGE / 16 + 2]; rounds * STEPS];
+    let mut wants: Vec<Want> = bufs
+        .iter_mut()
+        .enumerate()
+        .map(|(i, buf)| Want::new(Addr(base + (i % STEPS * step) as u64), buf))
+        .collect();
+    wants.push(Want::new(Addr(0), &mut []));
+    read_many(&mut wants);
+    for (i, want) in wants.iter().enumerate().take(rounds * STEPS) {
+        let page = i % STEPS / 16;
+        let is_hole = |page: usize| page >= 64 || page >= 16 && page % 2 == 1;
+        let crosses = i % 16 == 15;
+        if is_hole(page) || crosses && is_hole(page + 1) {
+            assert_eq!(want.result, unmapped(want.at.0, step + 2), "{i}");
+        } else {
+            assert_eq!(want.result, Ok(()), "{i}");
+            assert_eq!(want.buf[..step], [page as u8; PAGE / 16]);
+            assert_eq!(want.buf[step], (page + usize::from(crosses)) as u8);
+        }
+    }
+    assert_eq!(wants[rounds * STEPS].result, Ok(()));
+}
+
 #[test]
 fn many_ranges_with_holes() {
-    both_ways(|process, base| {
-        // 64 pages in 16 steps each, all but the last step of a page within it.
-        let step = PAGE / 16;
-        let mut bufs = vec![[0xff; PAGE / 16 + 2]; 64 * 16];
-        let mut wants: Vec<Want> = bufs
-            .iter_mut()
-            .enumerate()
-            .map(|(i, buf)| Want::new(Addr(base + (i * step) as u64), buf))
-            .collect();
-        wants.push(Want::new(Addr(0), &mut []));
-        // More than one call takes.
-        assert!(wants.len() > 1024);
-        process.read_many(&mut wants);
-        for (i, want) in wants.iter().enumerate().take(64 * 16) {
-            let page = i / 16;
-            let is_hole = |page: usize| page >= 64 || page >= 16 && page % 2 == 1;
-            let crosses = i % 16 == 15;
-            if is_hole(page) || crosses && is_hole(page + 1) {
-                assert_eq!(want.result, unmapped(want.at.0, step + 2), "{i}");
-            } else {
-                assert_eq!(want.result, Ok(()), "{i}");
-                assert_eq!(want.buf[..step], [page as u8; PAGE / 16]);
-                assert_eq!(want.buf[step], (page + usize::from(crosses)) as u8);
-            }
-        }
-        assert_eq!(wants[64 * 16].result, Ok(()));
-    });
+    // 1024 is what one call takes.
+    both_ways(|process, base| read_with_holes(base, 2, |wants| process.read_many(wants)));
+}
+
+#[test]
+fn so_many_that_several_threads_copy() {
+    let program = Program::start(&["holes"]);
+    let mut process = program.open();
+    let stopped = process.stop(&patient()).unwrap();
+    // 52 MB.
+    read_with_holes(program.address.0, 200, |wants| stopped.read_many(wants));
+    stopped.resume();
+    program.expect_untraced();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{ReadError, ReadMemory, Want};
 const COALESCE_GAP: u64 = 2048;
 
 /// How many ranges are handed on in one go.
-const AT_ONCE: usize = 1 << 12;
+const AT_ONCE: usize = 1 << 14;
 
 /// The result of one batch: ranges sorted by address. They do not overlap, but for pieces
 /// around a hole that did; there a lookup may miss, and the next round fetches what it missed.
