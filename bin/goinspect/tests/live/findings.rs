@@ -9,7 +9,7 @@ use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
 use serde_json::Value;
 
-use crate::run::goinspect;
+use crate::run::{fails_with, goinspect};
 
 /// Bugs that no rule sees, or not all of, or not each time: a snapshot does not have what tells them from healthy programs, or
 /// words that were left over on a stack hide it.
@@ -170,6 +170,44 @@ pub fn of_stripped_bugs(go: &Toolchain) -> Result<(), Failed> {
     let options = BuildOptions::with_flags(["-ldflags=-s -w"]);
     check(&all(&build(go, "bugs", &options)?)?);
     Ok(())
+}
+
+/// `why` names, of two that wait for each other, the other one and what it has.
+pub fn why(go: &Toolchain) -> Result<(), Failed> {
+    let bugs = build(go, "bugs", &BuildOptions::default())?;
+    let mut program = Program::start(&bugs, &["-case", "lock-order"])?;
+    let facts = program.facts()?;
+    let pid = program.pid().to_string();
+    let stuck = numbers(&facts["roles"]["stuck"]);
+    let told = stuck
+        .iter()
+        .map(|goid| goinspect(&["why", &pid, &goid.to_string()]));
+    let told: Vec<_> = told.collect();
+    let unknown = goinspect(&["why", &pid, "999999"]);
+    program.quit()?;
+
+    assert_eq!(stuck.len(), 2);
+    let mut locks = BTreeSet::new();
+    for (output, other) in told.iter().zip(stuck.iter().rev()) {
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout.clone())?;
+        let objects = facts["objects"].as_object().into_iter().flatten();
+        let waits = text
+            .lines()
+            .find(|line| line.starts_with("It waits to lock the mutex "));
+        let waits = waits.ok_or_else(|| format!("no word of a mutex: {text}"))?;
+        locks.extend(
+            objects
+                .filter_map(|(_, object)| object["addr"].as_str())
+                .filter(|at| waits.contains(at)),
+        );
+        assert!(
+            text.contains(&format!("goroutine {other} [")),
+            "{other} is not named: {text}"
+        );
+    }
+    assert_eq!(locks.len(), 2, "each waits for a lock of its own");
+    fails_with(&unknown, 3, &["999999", "hint:"])
 }
 
 /// The tables in the manual are what the rules do; `GOINSPECT_UPDATE=1` writes them anew.

@@ -175,6 +175,7 @@ fn main() -> ExitCode {
         &[],
         findings::of_stripped_bugs,
     );
+    trials.for_newest_go("findings::why", &[], findings::why);
     trials.for_newest_go("findings::manual", &[], findings::manual);
     trials.for_each_go("waits::equal_the_program's_facts", &[], waits::plain);
     trials.for_each_go("waits::equal_them_stripped", STRIP, waits::stripped);
