@@ -1,8 +1,9 @@
 //! Go code that is not the executable: libraries in C programs, and plugins.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use fixtures::build::c_host;
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
 
@@ -12,35 +13,17 @@ use crate::traceback::{equals_it_from_gcore, equals_its_own_text};
 
 /// `zoo` as a library.
 fn library(go: &Toolchain, mode: &str, stripped: bool) -> Result<PathBuf, Failed> {
-    let mode = format!("-buildmode={mode}");
-    let mut flags = vec![mode.as_str(), "-tags=hosted,netgo,osusergo"];
+    let mut options = BuildOptions::hosted(mode);
     if stripped {
-        flags.push("-ldflags=-s -w");
+        options.flags.push("-ldflags=-s -w".to_owned());
     }
-    let options = BuildOptions {
-        cgo: true,
-        ..BuildOptions::with_flags(flags)
-    };
     Ok(build(go, "zoo", &options)?)
-}
-
-/// The C program, linked with `archive` if there is one.
-fn host(folder: &Path, archive: Option<&Path>) -> Result<PathBuf, Failed> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/programs/host/host.c");
-    let host = folder.join("host");
-    let mut args = vec![Path::new("-o"), &host, &source];
-    if let Some(archive) = archive {
-        args.extend([Path::new("-DLINKED"), archive]);
-    }
-    args.extend(["-ldl", "-lpthread"].map(Path::new));
-    tool("cc", &args)?;
-    Ok(host)
 }
 
 /// A C program that loads a Go library.
 pub fn library_in_c(go: &Toolchain) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let host = host(folder.path(), None)?;
+    let host = c_host(folder.path(), None)?;
     for stripped in [false, true] {
         let library = library(go, "c-shared", stripped)?;
         let mut command = Command::new(&host);
@@ -57,7 +40,7 @@ pub fn library_in_c(go: &Toolchain) -> Result<(), Failed> {
 /// Its core: Go prints no crash text where it is a library.
 pub fn library_in_c_from_gcore(go: &Toolchain) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let mut command = Command::new(host(folder.path(), None)?);
+    let mut command = Command::new(c_host(folder.path(), None)?);
     command
         .arg("-nospin")
         .env("HOST_LIBRARY", library(go, "c-shared", true)?);
@@ -70,7 +53,7 @@ pub fn archive_in_c(go: &Toolchain) -> Result<(), Failed> {
         let folder = tempfile::tempdir()?;
         let archive = folder.path().join("libzoo.a");
         std::fs::copy(library(go, "c-archive", stripped)?, &archive)?;
-        let host = host(folder.path(), Some(&archive))?;
+        let host = c_host(folder.path(), Some(&archive))?;
         if stripped {
             tool("strip", &[&host])?;
         }
@@ -83,7 +66,7 @@ pub fn archive_in_c(go: &Toolchain) -> Result<(), Failed> {
 /// Two Go libraries in one C program: each has goroutines of its own, and one must be chosen.
 pub fn two_runtimes(go: &Toolchain) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let host = host(folder.path(), None)?;
+    let host = c_host(folder.path(), None)?;
     let library = library(go, "c-shared", false)?;
     let other = folder.path().join("libother.so");
     std::fs::copy(&library, &other)?;
