@@ -7,7 +7,7 @@ mod table;
 mod tool;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -167,13 +167,17 @@ fn pace(program: &mut Program, contender: Option<&Contender>) -> Result<f64, Cho
 
 /// Puts the table where it belongs in docs/PERFORMANCE.md.
 fn write(page: &str) -> Result<(), ChoreError> {
-    let path: PathBuf = field::root().join("docs/PERFORMANCE.md");
+    put_into(&field::root().join("docs/PERFORMANCE.md"), "bench", page)
+}
+
+/// Puts what a chore has found out between its marks in a document.
+pub(crate) fn put_into(path: &Path, chore: &str, page: &str) -> Result<(), ChoreError> {
     let at = |why| ChoreError::File {
-        path: path.clone(),
+        path: path.to_owned(),
         why,
     };
-    let text = fs::read_to_string(&path).map_err(at)?;
-    let new = table::put(&text, page)
+    let text = fs::read_to_string(path).map_err(at)?;
+    let new = table::put(&text, chore, page)
         .ok_or_else(|| at(std::io::Error::other("the marks of the table are missing")))?;
-    fs::write(&path, new).map_err(at)
+    fs::write(path, new).map_err(at)
 }

@@ -10,6 +10,7 @@ mod cargo;
 mod demo;
 mod field;
 mod layouts;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -61,6 +62,8 @@ enum Chore {
     },
     /// Measure how long goinspect, Go's own dumps and other debuggers hold a program up.
     Bench(bench::Options),
+    /// Take very many samples of programs that check themselves, kill goinspect at any moment, and see whether that does harm.
+    Soak(soak::Options),
     /// Print the path of a Go toolchain's go command, fetching the toolchain if need be.
     Go {
         /// Like 1.27 or 1.27.3.
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
         Chore::Layouts { go } => layouts::layouts(go.as_deref()),
         Chore::FieldTest { only, write } => field::field_test(&only, write),
         Chore::Bench(options) => bench::bench(&options),
+        Chore::Soak(options) => soak::soak(&options),
         Chore::Go { version } => go(&version),
     };
     done.unwrap_or_else(|error| {

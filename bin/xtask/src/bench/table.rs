@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::{Costs, Trial};
 use crate::field;
 
-const BEGIN: &str = "<!-- written by `cargo xtask bench --write` -->\n";
 const END: &str = "<!-- end of what is written -->\n";
 
 /// All trials, a table each.
@@ -86,10 +85,11 @@ fn short(time: Duration) -> String {
 }
 
 /// The document with this page between the marks; `None` if they are not there.
-pub(super) fn put(document: &str, page: &str) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
+pub(super) fn put(document: &str, chore: &str, page: &str) -> Option<String> {
+    let begin = format!("<!-- written by `cargo xtask {chore} --write` -->\n");
+    let (before, rest) = document.split_once(&begin)?;
     let (_, behind) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{page}\n{END}{behind}"))
+    Some(format!("{before}{begin}\n{page}\n{END}{behind}"))
 }
 
 #[cfg(test)]
@@ -98,11 +98,13 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_marks_is_replaced() {
-        let document = format!("before\n{BEGIN}old\n{END}behind\n");
-        let new = put(&document, "new").unwrap();
-        assert_eq!(new, format!("before\n{BEGIN}\nnew\n{END}behind\n"));
-        assert_eq!(put(&new, "new").as_deref(), Some(new.as_str()));
-        assert_eq!(put("nothing", "new"), None);
+        let begin = "<!-- written by `cargo xtask bench --write` -->\n";
+        let document = format!("before\n{begin}old\n{END}behind\n");
+        let new = put(&document, "bench", "new").unwrap();
+        assert_eq!(new, format!("before\n{begin}\nnew\n{END}behind\n"));
+        assert_eq!(put(&new, "bench", "new").as_deref(), Some(new.as_str()));
+        assert_eq!(put(&new, "soak", "new"), None);
+        assert_eq!(put("nothing", "bench", "new"), None);
     }
 
     #[test]
