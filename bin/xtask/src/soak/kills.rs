@@ -8,6 +8,9 @@ use fixtures::process::{runs_freely, tracer};
 
 use super::health::words;
 
+/// About how long a program is held.
+const STOP: Duration = Duration::from_millis(1);
+
 /// A goinspect that looks at `pid` again and again, in the way that users do.
 pub(super) struct Runner<'a> {
     goinspect: &'a Path,
@@ -49,11 +52,23 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Kills one at a random moment of a run. Returns whether the program stood still then.
-    pub(super) fn kill(&mut self) -> Result<bool, String> {
+    /// Kills one at a random moment of a run, or of its stop: that is but a small part of it.
+    /// Returns whether the program was held then.
+    pub(super) fn kill(&mut self, in_stop: bool) -> Result<bool, String> {
         let mut child = self.start()?;
-        let moment = self.usual.mul_f64(self.fraction());
-        std::thread::sleep(moment);
+        let moment = match in_stop {
+            false => self.usual.mul_f64(self.fraction()),
+            true => {
+                while tracer(self.pid) == 0 && matches!(child.try_wait(), Ok(None)) {}
+                STOP.mul_f64(self.fraction())
+            }
+        };
+        let began = Instant::now();
+        match in_stop {
+            false => std::thread::sleep(moment),
+            // Too short to be slept.
+            true => while began.elapsed() < moment {},
+        }
         let held = tracer(self.pid) != 0;
         let killed = child.kill().and_then(|()| child.wait());
         killed.map_err(|why| why.to_string())?;

@@ -1,5 +1,6 @@
 //! The outcomes as a table of Markdown.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -41,7 +42,18 @@ pub(super) fn page(outcomes: &[Outcome], took: Duration) -> String {
             );
         }
     }
+    let mut early: BTreeMap<&str, usize> = BTreeMap::new();
+    for (why, times) in outcomes.iter().flat_map(|o| &o.early) {
+        *early.entry(why).or_default() += times;
+    }
+    if !early.is_empty() {
+        page += "\nWhat is said of the stacks that end early:\n\n";
+        for (why, times) in early {
+            let _ = writeln!(page, "- {times}×: {why}");
+        }
+    }
     if !failures.is_empty() {
+        page += "\nFailures:\n";
         let _ = write!(page, "\n{failures}");
     }
     page
@@ -68,7 +80,7 @@ fn row(outcome: &Outcome) -> String {
         signals,
         format!("{}, {}, {}", at(0.5), at(0.99), at(1.0)),
         outcome.inconsistent.to_string(),
-        outcome.early.to_string(),
+        outcome.early.values().sum::<usize>().to_string(),
         format!("{:.1} MB", outcome.growth as f64 / 1e6),
         outcome.failures.len().to_string(),
     ];

@@ -1,5 +1,6 @@
 //! All samples of one program.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -40,8 +41,8 @@ pub(super) struct Outcome {
     pub(super) pauses: Vec<Duration>,
     /// Samples for which not all threads stood still; they say so.
     pub(super) inconsistent: usize,
-    /// Stacks of running goroutines that end early.
-    pub(super) early: usize,
+    /// Stacks of running goroutines that end early, by what is said of that.
+    pub(super) early: BTreeMap<String, usize>,
     /// By how much the memory of this process grew, in bytes, from the first round's end on.
     pub(super) growth: i64,
     pub(super) failures: Vec<String>,
@@ -78,7 +79,7 @@ fn attempt(leg: &Leg, task: &Task<'_>, outcome: &mut Outcome) -> Result<(), Stri
         runner.run()?;
         outcome.runs += 1;
         for _ in 0..kills {
-            outcome.in_a_stop += usize::from(runner.kill()?);
+            outcome.in_a_stop += usize::from(runner.kill(outcome.kills.is_multiple_of(2))?);
             outcome.kills += 1;
         }
         let left = task.samples - outcome.samples;
@@ -125,7 +126,11 @@ fn samples(
         outcome.pauses.extend(snapshot.capture.pause);
         outcome.inconsistent += usize::from(!snapshot.capture.consistent);
         match health::sample(&snapshot, &expected) {
-            Ok(early) => outcome.early += early,
+            Ok(early) => {
+                for why in early {
+                    *outcome.early.entry(why).or_default() += 1;
+                }
+            }
             Err(why) => {
                 let at = outcome.samples;
                 outcome.failures.push(format!("sample {at}: {why}"));
