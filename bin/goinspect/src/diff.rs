@@ -6,7 +6,7 @@ use sampler::Wanted;
 
 use crate::args::{self, Common, TextOrJson};
 use crate::failure::Failure;
-use crate::snapshot::write_to;
+use crate::output::write_to;
 use crate::target::{Given, read_text};
 
 /// Compares two targets.

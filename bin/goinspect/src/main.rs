@@ -10,6 +10,7 @@ mod diff;
 
 mod failure;
 mod findings;
+mod output;
 mod ps;
 mod record;
 mod replay;

@@ -1,8 +1,6 @@
 //! `goinspect snapshot`.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::io::{self, IsTerminal};
 
 use report::{
     PprofOptions, Style, SummaryOptions, TracebackOptions, caveats, write_folded, write_json,
@@ -11,7 +9,8 @@ use report::{
 use sampler::{Options, Wanted};
 
 use crate::args::{self, Common, Format, Level};
-use crate::failure::{Failure, written};
+use crate::failure::Failure;
+use crate::output::write_to;
 use crate::target::Given;
 use crate::tell;
 
@@ -107,25 +106,6 @@ pub fn print(
 
 /// How many remarks are told before the rest is only counted.
 const MAX_CAVEATS: usize = 10;
-
-/// Lets `write` write to a file or to stdout, and tells it whether that is a terminal.
-pub fn write_to(
-    path: Option<&Path>,
-    write: impl FnOnce(bool, &mut dyn Write) -> io::Result<()>,
-) -> Result<(), Failure> {
-    match path {
-        None => {
-            let on_terminal = io::stdout().is_terminal();
-            written(write(on_terminal, &mut io::stdout().lock()), "stdout")
-        }
-        Some(path) => {
-            let name = path.display().to_string();
-            let mut file = File::create(path)
-                .map_err(|why| Failure::not_found(format!("cannot write {name}: {why}")))?;
-            written(write(false, &mut file), &name)
-        }
-    }
-}
 
 /// What the common options mean for the sampler.
 pub fn options(common: &Common, wanted: Wanted) -> Options {

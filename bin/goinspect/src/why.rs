@@ -7,7 +7,7 @@ use report::{FindingsOptions, write_why};
 use crate::args::{self, Common};
 use crate::failure::Failure;
 use crate::findings::whole;
-use crate::snapshot::write_to;
+use crate::output::write_to;
 
 /// Takes a snapshot and tells the story of one of its goroutines.
 pub fn run(command: &args::Why, common: &Common) -> Result<(), Failure> {

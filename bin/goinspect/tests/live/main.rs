@@ -18,9 +18,11 @@ mod damaged;
 mod debug_file;
 mod diff;
 mod errors;
+mod fickle;
 mod findings;
 mod hostile;
 mod kept;
+mod killed;
 mod modules;
 mod namespaces;
 mod permissions;
@@ -29,7 +31,9 @@ mod process;
 mod record;
 mod run;
 mod safety;
+mod scarce;
 mod terminal;
+mod touchy;
 mod traceback;
 mod waits;
 mod zoo;
@@ -43,6 +47,9 @@ use fixtures::crash::{ARM64, CORE_FILES};
 use fixtures::{Requirement, Trials};
 
 const STRACE: &[Requirement] = &[Requirement::Program("strace")];
+const DEBUGGERS: &[Requirement] = &[Requirement::Program("strace"), Requirement::Program("gdb")];
+const MEMORY_LIMITS: &[Requirement] = &[Requirement::Kernel(fickle::no_memory_controller)];
+const PRLIMIT: &[Requirement] = &[Requirement::Program("prlimit")];
 const C_COMPILER: &[Requirement] = &[Requirement::Program("cc")];
 const CORE_FILES_AND_C: &[Requirement] = &[CORE_FILES, Requirement::Program("cc")];
 const MUSL: &[Requirement] = &[Requirement::Program("musl-gcc")];
@@ -303,6 +310,33 @@ fn main() -> ExitCode {
         &[],
         safety::killed_in_a_stop,
     );
+    trials.for_newest_go("killed::at_any_moment", &[], killed::at_any_moment);
+    trials.for_newest_go(
+        "killed::only_allowed_requests",
+        STRACE,
+        killed::only_allowed_requests,
+    );
+    trials.for_newest_go("touchy::nothing_is_lost", &[], touchy::nothing_is_lost);
+    trials.for_newest_go("touchy::system_calls", C_COMPILER, touchy::system_calls);
+    trials.for_newest_go("fickle::ends", &[], fickle::ends);
+    trials.for_each_go("fickle::replaces_itself", &[], fickle::replaces_itself);
+    trials.for_newest_go(
+        "fickle::becomes_somebody_else",
+        &[NOT_ROOT],
+        fickle::becomes_somebody_else,
+    );
+    trials.for_newest_go(
+        "fickle::is_killed_for_want_of_memory",
+        MEMORY_LIMITS,
+        fickle::is_killed_for_want_of_memory,
+    );
+    trials.for_newest_go(
+        "fickle::comes_under_a_debugger",
+        DEBUGGERS,
+        fickle::comes_under_a_debugger,
+    );
+    trials.for_newest_go("scarce::disk_full", &[], scarce::disk_full);
+    trials.for_newest_go("scarce::no_memory", PRLIMIT, scarce::no_memory);
     trials.for_each_go("hostile::mutated_memory", &[], hostile::mutated_memory);
     trials.for_each_go(
         "hostile::mutated_memory_with_c",

@@ -38,6 +38,25 @@ pub fn only_allowed_requests(go: &Toolchain) -> Result<(), Failed> {
     churn.quit()?;
 
     let text = std::fs::read_to_string(log.path())?;
+    let requests = only_allowed(&text, pid);
+    for needed in [
+        "PTRACE_SEIZE",
+        "PTRACE_INTERRUPT",
+        "PTRACE_GETREGSET",
+        "PTRACE_DETACH",
+    ] {
+        assert!(
+            requests.contains_key(needed),
+            "{needed} is missing in {requests:?}: was anything traced?"
+        );
+    }
+    assert!(text.contains("process_vm_readv("));
+    Ok(())
+}
+
+/// Goes through what strace wrote of a goinspect that looked at `pid`, and fails on what it may not do. Returns how often each
+/// request was made of ptrace.
+pub fn only_allowed(text: &str, pid: u32) -> BTreeMap<&str, usize> {
     let mut requests: BTreeMap<&str, usize> = BTreeMap::new();
     for line in text.lines() {
         // `PID  call(arguments) = result`
@@ -67,19 +86,7 @@ pub fn only_allowed_requests(go: &Toolchain) -> Result<(), Failed> {
             );
         }
     }
-    for needed in [
-        "PTRACE_SEIZE",
-        "PTRACE_INTERRUPT",
-        "PTRACE_GETREGSET",
-        "PTRACE_DETACH",
-    ] {
-        assert!(
-            requests.contains_key(needed),
-            "{needed} is missing in {requests:?}: was anything traced?"
-        );
-    }
-    assert!(text.contains("process_vm_readv("));
-    Ok(())
+    requests
 }
 
 /// Without a stop there is no request at all, and what is parked is the same as with one.
