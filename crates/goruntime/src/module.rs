@@ -69,6 +69,8 @@ pub(crate) enum Role {
     GosaveSystemstackSwitch,
     /// Jumps into a goroutine.
     Gogo,
+    /// Makes the system call of `vfork`, with its return address in a register (amd64).
+    RawVforkSyscall,
     /// Called by the kernel for a signal; what was interrupted lies behind its frame.
     Sigtramp,
 }
@@ -94,6 +96,7 @@ fn role_of(name: &[u8]) -> Option<Role> {
         b"crosscall2" => Role::Crosscall2,
         b"gosave_systemstack_switch" => Role::GosaveSystemstackSwitch,
         b"runtime.gogo" | b"gogo" => Role::Gogo,
+        b"syscall.rawVforkSyscall" => Role::RawVforkSyscall,
         b"runtime.sigtramp" | b"runtime.cgoSigtramp" => Role::Sigtramp,
         _ => return None,
     })

@@ -267,7 +267,7 @@ pub(crate) fn begin(
         return saved(Trust::Assumed).map(only);
     }
     let registers = registers?;
-    let lr = registers.lr.map_or(0, |lr| lr.0);
+    let lr = link(&registers);
     let in_gogo = || {
         modules
             .find(registers.pc)
@@ -314,4 +314,12 @@ pub(crate) fn begin(
     Err(format!(
         "its thread's stack pointer {sp} is on no stack of the Go runtime"
     ))
+}
+
+/// The register that can hold a return address: the link register, or on amd64 `r12`, for `syscall.rawVforkSyscall`.
+fn link(registers: &Registers) -> u64 {
+    match registers.lr {
+        Some(lr) => lr.0,
+        None => registers.general.get(12).copied().unwrap_or_default(),
+    }
 }

@@ -16,7 +16,8 @@ use crate::module::{Modules, Role};
 pub(crate) struct Start {
     pub pc: Addr,
     pub sp: Addr,
-    /// Link register; 0 where there is none or it was saved on the stack.
+    /// Link register; 0 where there is none or it was saved on the stack. On amd64 `r12`, of use in one function only
+    /// ([`Role::RawVforkSyscall`]).
     pub lr: u64,
     /// Whether `pc` is where a thread was interrupted, and no return address.
     pub interrupted: bool,
@@ -191,8 +192,16 @@ impl Unwinder {
                     .find(pc)
                     .map_or_else(|| "?".into(), |spot| spot.func.name())
             };
+            // While the parent waits in vfork, its child runs on the same stack. So on amd64 the return address is taken
+            // off it into r12, which pclntab has as a frame of less than nothing (syscall/asm_linux_amd64.s).
+            let in_vfork = !uses_lr
+                && rule.role == Role::RawVforkSyscall
+                && rule.delta.is_none()
+                && innermost
+                && trap;
             // A frame whose end is not known is one all the same.
             let fp = match rule.delta {
+                None if in_vfork => Some(sp),
                 Some(delta) => offset(sp, u64::from(delta) + if uses_lr { 0 } else { 8 }).ok(),
                 None => None,
             };
@@ -237,7 +246,7 @@ impl Unwinder {
                 if (innermost && sp < fp) || lr == 0 {
                     lr = word(sp)?;
                 }
-            } else {
+            } else if !in_vfork {
                 lr = word(Addr(fp.0 - 8))?;
             }
             if lr == 0 {

@@ -112,7 +112,7 @@ pub fn no_memory(go: &Toolchain) -> Result<(), Failed> {
             assert!(!file.exists(), "{limit}");
         }
         runs_freely(crowd.pid())?;
-        limit += limit / 4;
+        limit += limit / 3;
     }
     println!("{failed} times without enough memory");
     assert!(well == 1 && failed >= 2);

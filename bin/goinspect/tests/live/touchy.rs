@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
-use model::Pid;
+use model::{Goroutine, Pid, StackEnd};
 use sampler::{Options, Session};
 use serde_json::Value;
 
@@ -17,11 +17,12 @@ pub fn nothing_is_lost(go: &Toolchain) -> Result<(), Failed> {
     let mut touchy = Program::start(&path, &["-jobs"])?;
     let mut session = Session::open(Pid(touchy.pid() as i32), Options::default())?;
     let before = touchy.facts()?;
-    let (mut samples, mut facts) = (0, before.clone());
+    let (mut samples, mut facts, mut forking) = (0, before.clone(), 0);
     // As many rounds of each as there are samples, or nothing has been tried.
     while samples < 1000 || least(&facts) < least(&before) + 100 {
         for _ in 0..100 {
-            session.sample()?;
+            let snapshot = session.sample()?;
+            forking += snapshot.goroutines.iter().filter(|g| is_forking(g)).count();
         }
         samples += 100;
         facts = touchy.facts()?;
@@ -30,12 +31,25 @@ pub fn nothing_is_lost(go: &Toolchain) -> Result<(), Failed> {
         }
     }
     let number = |key: &str| facts["signals"][key].as_u64().unwrap();
-    println!("{samples} samples; {facts}");
+    println!("{samples} samples, {forking} forking; {facts}");
+    assert!(forking > 0);
     // One can be on its way for each of those that send signals.
     assert!(number("sent") - number("received") <= 4, "{facts}");
     is_as_before(&mut touchy)?;
     touchy.quit()?;
     Ok(())
+}
+
+/// Whether it waits for a child that runs on its stack until it calls `execve`: its own calls are known all the same.
+fn is_forking(g: &Goroutine) -> bool {
+    let calls: Vec<&str> = g.frames.iter().map(|f| &*f.function.name).collect();
+    let forking = calls.first() == Some(&"syscall.rawVforkSyscall");
+    if forking {
+        assert_eq!(g.stack_end, StackEnd::Complete, "{calls:?}");
+        assert_eq!(calls.get(1), Some(&"syscall.forkAndExecInChild1"));
+        assert!(calls.contains(&"main.children"), "{calls:?}");
+    }
+    forking
 }
 
 /// The rounds of whoever has done the fewest.

@@ -29,9 +29,11 @@ pub(super) fn program(program: &mut Program, stops: usize) -> Result<Signals, St
 /// The system calls of threads that no signal reaches (`touchy`): whatever interrupts one, it is a stop, and
 /// those that signal(7) says go on must not be.
 fn calls(facts: &Value, stops: usize) -> Result<(), String> {
+    // More than anything can be.
+    const MISSING: u64 = u32::MAX as u64;
     let calls = facts.get("calls").and_then(Value::as_array);
     for call in calls.into_iter().flatten() {
-        let number = |key: &str| call.get(key).and_then(Value::as_u64).unwrap_or(u64::MAX);
+        let number = |key: &str| call.get(key).and_then(Value::as_u64).unwrap_or(MISSING);
         let goes_on = call.get("kind").and_then(Value::as_str) == Some("goes on");
         let disturbed = number("interrupted") + number("cut");
         if number("failed") + number("early") > 0
