@@ -319,7 +319,7 @@ fn main() -> ExitCode {
     trials.for_newest_go("touchy::nothing_is_lost", &[], touchy::nothing_is_lost);
     trials.for_newest_go("touchy::system_calls", C_COMPILER, touchy::system_calls);
     trials.for_newest_go("fickle::ends", &[], fickle::ends);
-    trials.for_each_go("fickle::replaces_itself", &[], fickle::replaces_itself);
+    trials.for_newest_go("fickle::replaces_itself", &[], fickle::replaces_itself);
     trials.for_newest_go(
         "fickle::becomes_somebody_else",
         &[NOT_ROOT],
