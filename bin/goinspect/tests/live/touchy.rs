@@ -9,6 +9,7 @@ use sampler::{Options, Session};
 use serde_json::Value;
 
 use crate::killed::is_as_before;
+use crate::run::goinspect;
 
 /// Each signal that it sends itself arrives, once; so do SIGALRM, SIGCHLD, and SIGCONT of the child that stops and continues
 /// it all the time. Timers are on time, children are born and end, no call fails.
@@ -66,6 +67,15 @@ pub fn system_calls(go: &Toolchain) -> Result<(), Failed> {
         ..BuildOptions::default()
     };
     let mut touchy = Program::start(&build(go, "touchy", &options)?, &[])?;
+    // Without a stop, nothing is interrupted.
+    for _ in 0..3 {
+        let output = goinspect(&["snapshot", &touchy.pid().to_string(), "--nonblocking"]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    for call in touchy.facts()?["calls"].as_array().unwrap() {
+        let disturbed = ["interrupted", "cut"].map(|key| call[key].as_u64().unwrap());
+        assert_eq!(disturbed, [0, 0], "{call}");
+    }
     let mut session = Session::open(Pid(touchy.pid() as i32), Options::default())?;
     for _ in 0..SAMPLES {
         session.sample()?;
