@@ -256,7 +256,13 @@ pub(crate) fn begin(
     };
     // A system call was entered through entersyscall, which saved where; C code that
     // was called through cgo is such a call too.
-    if g.status() != Some(Status::Running) || !g.syscallsp.is_null() {
+    // One that works for the collector counts as waiting meanwhile (`casGToWaiting…`). While it is on its thread's system stack
+    // it is saved where it is on its own; back on that (`gcMarkTermination`), `sched.sp` is 0, as for all that run.
+    let waits_at_work = g.status() == Some(Status::Waiting)
+        && g.sched_sp.is_null()
+        && m.as_ref().is_some_and(|(m, _)| m.raw.curg == at);
+    let runs = g.status() == Some(Status::Running) || waits_at_work;
+    if !runs || !g.syscallsp.is_null() {
         return saved(Trust::Exact).map(only);
     }
     let Some((m, registers)) = m else {

@@ -194,3 +194,80 @@ fn survives(path: &Path) -> Result<(), Failed> {
     zoo.map_or(Ok(()), Program::quit)?;
     Ok(())
 }
+
+/// Memory in which one number is another.
+struct Told<'m> {
+    memory: &'m dyn ReadMemory,
+    at: Addr,
+    number: u32,
+}
+
+impl ReadMemory for Told<'_> {
+    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        self.memory.read(at, buf)?;
+        for (address, byte) in (self.at.0..).zip(self.number.to_le_bytes()) {
+            let within = address.checked_sub(at.0);
+            if let Some(place) = within.and_then(|i| buf.get_mut(i as usize)) {
+                *place = byte;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A goroutine that works for the garbage collector runs on its own stack for some nanoseconds while its status says that it
+/// waits (`gcMarkTermination`). Here one that runs is told to wait: its stack is the same.
+pub fn counted_as_waiting(go: &Toolchain) -> Result<(), Failed> {
+    const WAITING: u32 = 4;
+    let path = build(go, "zoo", &BuildOptions::default())?;
+    let zoo = Program::start(&path, &[])?;
+    let limits = Limits::default();
+    let mut process = Process::open(Pid(zoo.pid() as i32))?;
+    let binary = Arc::new(Runtime::open_binary(File::open(&path)?)?);
+    let image = Image::at_entry(Arc::clone(&binary), process.entry_address()?);
+    let runtime = Arc::new(Runtime::load(&image, &process, &|_| None)?);
+    let stopped = process.stop(&StopLimits::default())?;
+    let captured = capture(&stopped, &runtime, &limits, Wanted::default(), None)?;
+    drop(stopped);
+    let decode = |memory: &dyn ReadMemory| {
+        let mut c = CFrames::new(binary.arch);
+        let c_code = CCode {
+            frames: &mut c,
+            program: &Loaded(&process),
+        };
+        Decoder::new(Arc::clone(&runtime), limits).decode(
+            memory,
+            &captured.threads,
+            Wanted::default(),
+            c_code,
+        )
+    };
+    let whole = decode(&captured.memory)?;
+    let spins = |g: &&Arc<Goroutine>| {
+        let name = g.frames.first().map(|frame| &*frame.function.name);
+        g.status == model::Status::Running && name == Some("main.turn")
+    };
+    let running = whole.goroutines.iter().find(spins).ok_or("none spins")?;
+    let mut told = 0;
+    // Where the status is in a g differs from version to version.
+    for offset in (0..512).step_by(4) {
+        let memory = Told {
+            memory: &captured.memory,
+            at: Addr(running.g.0 + offset),
+            number: WAITING,
+        };
+        let decoded = decode(&memory)?;
+        let same = |g: &&Arc<Goroutine>| g.g == running.g && g.goid == running.goid;
+        let Some(g) = decoded.goroutines.iter().find(same) else {
+            continue;
+        };
+        if g.status == model::Status::Waiting {
+            assert_eq!(g.stack_end, model::StackEnd::Complete);
+            assert_eq!(g.frames, running.frames);
+            told += 1;
+        }
+    }
+    assert_eq!(told, 1);
+    zoo.quit()?;
+    Ok(())
+}

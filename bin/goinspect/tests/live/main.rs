@@ -337,6 +337,11 @@ fn main() -> ExitCode {
     );
     trials.for_newest_go("scarce::disk_full", &[], scarce::disk_full);
     trials.for_newest_go("scarce::no_memory", PRLIMIT, scarce::no_memory);
+    trials.for_each_go(
+        "hostile::counted_as_waiting",
+        &[],
+        hostile::counted_as_waiting,
+    );
     trials.for_each_go("hostile::mutated_memory", &[], hostile::mutated_memory);
     trials.for_each_go(
         "hostile::mutated_memory_with_c",
