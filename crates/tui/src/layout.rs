@@ -113,8 +113,7 @@ pub(crate) fn areas(model: &Model, screen: Rect) -> Areas {
 
 /// What must be said about the feed: that it ended, or why there was no sample.
 pub(crate) fn notice(model: &Model, columns: usize) -> Vec<String> {
-    let watch = &model.watch;
-    match (&watch.ended, &watch.trouble) {
+    match (&model.ended, &model.trouble) {
         (Some(message), _) => wrap(&clean(message), columns),
         (None, Some((message, hint))) => {
             let mut lines = wrap(&format!("error: {}", clean(message)), columns);

@@ -19,6 +19,8 @@ mod mouse;
 mod navigate;
 mod outline;
 mod pace;
+mod past;
+mod question;
 mod row;
 mod run;
 mod series;
@@ -32,6 +34,7 @@ mod trends;
 mod update;
 mod view;
 mod watch;
+mod worker;
 
 #[cfg(test)]
 mod testing;

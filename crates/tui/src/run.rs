@@ -14,10 +14,11 @@ use crate::analyst::Analyst;
 use crate::feed::{Feed, FeedEvent, Request};
 use crate::keymap::Keymap;
 use crate::source;
-use crate::state::{Model, View, Wish};
+use crate::state::{LATE, Model, View, Wish};
 use crate::terminal::{self, Keyboard};
 use crate::update::{Effect, Msg, update};
 use crate::view::view;
+use crate::worker::Worker;
 
 /// How the screen starts.
 #[derive(Clone, Debug)]
@@ -141,13 +142,18 @@ where
     let mut model = Model::new(options);
     let size = terminal.size().map_err(failed)?;
     update(&mut model, Msg::Resize(size.width, size.height));
-    let analyst = Analyst::start().map_err(UiError::Terminal)?;
+    let mut outside = Outside {
+        analyst: Analyst::start().map_err(UiError::Terminal)?,
+        worker: Worker::start().map_err(UiError::Terminal)?,
+        at_work,
+    };
     let mut connected = true;
     let mut drawn: Option<Duration> = None;
     loop {
         let now = start.elapsed();
         update(&mut model, Msg::Tick(now));
-        if drawn.is_none_or(|at| now.saturating_sub(at) >= CLOCK) {
+        let clock = if model.working.is_some() { LATE } else { CLOCK };
+        if drawn.is_none_or(|at| now.saturating_sub(at) >= clock) {
             terminal.draw(|frame| view(&model, frame)).map_err(failed)?;
             drawn = Some(now);
         }
@@ -163,7 +169,9 @@ where
                 }
             }
         }
-        messages.extend(analyst.findings.try_iter().map(Msg::Found));
+        messages.extend(outside.analyst.findings.try_iter().map(Msg::Found));
+        let answers = outside.worker.answers().into_iter().map(Box::new);
+        messages.extend(answers.map(Msg::Answer));
         let patience = if messages.is_empty() {
             PATIENCE
         } else {
@@ -188,34 +196,66 @@ where
                 }
                 None => {}
             }
-        }
-        for wish in std::mem::take(&mut model.wishes) {
-            match wish {
-                Wish::Analyse(snapshot) => analyst.look_at(snapshot),
-                Wish::Read(path) => {
-                    let lines = source::read(&path);
-                    update(&mut model, Msg::Source(path, lines));
-                }
-                Wish::Copy(text) => events.copy(&text).map_err(UiError::Terminal)?,
-                Wish::Suspend => {
-                    // Whoever panicked with it has let the program go.
-                    let still = at_work.lock().unwrap_or_else(PoisonError::into_inner);
-                    events.suspend().map_err(UiError::Terminal)?;
-                    drop(still);
-                    terminal.clear().map_err(failed)?;
-                    // It may have another size now.
-                    let size = terminal.size().map_err(failed)?;
-                    update(&mut model, Msg::Resize(size.width, size.height));
-                }
-                Wish::Edit(path, line) => {
-                    let trouble = events.edit(&path, line).map_err(UiError::Terminal)?;
-                    terminal.clear().map_err(failed)?;
-                    if let Some(trouble) = trouble {
-                        update(&mut model, Msg::Said(trouble));
-                    }
+            // What is typed next is about what this shows.
+            while !model.wishes.is_empty() {
+                for wish in std::mem::take(&mut model.wishes) {
+                    outside.grant(wish, &mut model, terminal, events)?;
                 }
             }
-            drawn = None;
         }
+    }
+}
+
+/// Those who do what `update` must not.
+struct Outside {
+    analyst: Analyst,
+    worker: Worker,
+    at_work: Arc<Mutex<()>>,
+}
+
+impl Outside {
+    fn grant<B: Backend>(
+        &mut self,
+        wish: Wish,
+        model: &mut Model,
+        terminal: &mut Terminal<B>,
+        events: &mut impl Events,
+    ) -> Result<(), UiError>
+    where
+        B::Error: Send + Sync + 'static,
+    {
+        let failed = |error: B::Error| UiError::Terminal(io::Error::other(error));
+        match wish {
+            Wish::Analyse(snapshot) => self.analyst.look_at(snapshot),
+            Wish::Work(steps) => {
+                if let Some(answer) = self.worker.ask(steps, model.question()) {
+                    update(model, Msg::Answer(Box::new(answer)));
+                }
+            }
+            Wish::Free(what) => self.worker.free(what),
+            Wish::Read(path) => {
+                let lines = source::read(&path);
+                update(model, Msg::Source(path, lines));
+            }
+            Wish::Copy(text) => events.copy(&text).map_err(UiError::Terminal)?,
+            Wish::Suspend => {
+                // Whoever panicked with it has let the program go.
+                let still = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+                events.suspend().map_err(UiError::Terminal)?;
+                drop(still);
+                terminal.clear().map_err(failed)?;
+                // It may have another size now.
+                let size = terminal.size().map_err(failed)?;
+                update(model, Msg::Resize(size.width, size.height));
+            }
+            Wish::Edit(path, line) => {
+                let trouble = events.edit(&path, line).map_err(UiError::Terminal)?;
+                terminal.clear().map_err(failed)?;
+                if let Some(trouble) = trouble {
+                    update(model, Msg::Said(trouble));
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Goroutine, Snapshot, Status};
@@ -28,9 +29,9 @@ pub(crate) struct Point {
     pub pause: Option<Duration>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Series {
-    pub points: VecDeque<Point>,
+    pub points: VecDeque<Arc<Point>>,
     /// Where most of the last sample's goroutines are, and how many.
     pub places: Vec<(String, usize)>,
 }
@@ -68,7 +69,7 @@ impl Series {
             let rows = rows.filter(|row| row.mark == mark && row.missed <= 1);
             rows.filter(|row| !row.goroutine.system).count() as u32
         };
-        self.points.push_back(Point {
+        self.points.push_back(Arc::new(Point {
             user: watch.user as u32,
             by_status,
             by_state: by_state
@@ -79,7 +80,7 @@ impl Series {
             ended: before.map_or(0, |_| is_user(Mark::Gone)),
             elapsed: before.map_or(Duration::ZERO, |before| elapsed(before, snapshot)),
             pause: snapshot.capture.pause,
-        });
+        }));
         if self.points.len() > SAMPLES {
             self.points.pop_front();
         }
@@ -88,7 +89,7 @@ impl Series {
     /// The share of its time that the program stood still between the last samples.
     pub fn overhead(&self) -> Option<f64> {
         let recent = self.points.iter().rev().take(10);
-        let recent: Vec<&Point> = recent.filter(|p| !p.elapsed.is_zero()).collect();
+        let recent: Vec<&Arc<Point>> = recent.filter(|p| !p.elapsed.is_zero()).collect();
         let time: Duration = recent.iter().map(|p| p.elapsed).sum();
         let pause: Duration = recent.iter().filter_map(|p| p.pause).sum();
         (!time.is_zero()).then(|| pause.as_secs_f64() / time.as_secs_f64())

@@ -14,6 +14,7 @@ use ratatui::backend::TestBackend;
 
 use crate::feed::FeedEvent;
 use crate::keymap::Key;
+use crate::past::{Past, Step};
 use crate::run::UiOptions;
 use crate::state::View;
 use crate::state::{Model, Wish};
@@ -189,6 +190,10 @@ pub(crate) struct Screen {
     terminal: Terminal<TestBackend>,
     pub copied: Option<String>,
     pub edited: Option<(PathBuf, u32)>,
+    pub past: Past,
+    /// Whether answers are held back, and what is still to be taken in before the next one.
+    pub is_slow: bool,
+    steps: Option<Vec<Step>>,
 }
 
 pub(crate) fn options() -> UiOptions {
@@ -210,12 +215,17 @@ impl Screen {
         let mut model = Model::new(options());
         update(&mut model, Msg::Resize(width, height));
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        Screen {
+        let mut screen = Screen {
             model,
             terminal,
             copied: None,
             edited: None,
-        }
+            past: Past::default(),
+            is_slow: false,
+            steps: None,
+        };
+        screen.grant();
+        screen
     }
 
     /// With all of the story told.
@@ -234,12 +244,27 @@ impl Screen {
 
     pub fn resize(&mut self, width: u16, height: u16) {
         self.terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        update(&mut self.model, Msg::Resize(width, height));
+        self.msg(Msg::Resize(width, height));
     }
 
     pub fn feed(&mut self, event: FeedEvent) {
-        update(&mut self.model, Msg::Feed(event));
+        self.msg(Msg::Feed(event));
+    }
+
+    /// Something happens, and what is wished for is granted.
+    pub fn msg(&mut self, msg: Msg) -> Option<Effect> {
+        let effect = update(&mut self.model, msg);
         self.grant();
+        effect
+    }
+
+    /// Answers what is asked, if that was held back.
+    pub fn answer(&mut self) {
+        if let Some(steps) = self.steps.take() {
+            steps.into_iter().for_each(|step| self.past.take(step));
+            let answer = Box::new(self.past.answer(self.model.question()));
+            self.msg(Msg::Answer(answer));
+        }
     }
 
     /// Does what the loop would do with wishes, at once.
@@ -248,10 +273,17 @@ impl Screen {
             match wish {
                 Wish::Analyse(snapshot) => {
                     let found = analysis::findings(&snapshot);
-                    update(&mut self.model, Msg::Found(found));
+                    self.msg(Msg::Found(found));
                 }
+                Wish::Work(steps) => {
+                    self.steps.get_or_insert_default().extend(steps);
+                    if !self.is_slow {
+                        self.answer();
+                    }
+                }
+                Wish::Free(_) => {}
                 Wish::Read(path) => {
-                    update(&mut self.model, Msg::Source(path, None));
+                    self.msg(Msg::Source(path, None));
                 }
                 Wish::Suspend => {}
                 Wish::Copy(text) => self.copied = Some(text),
@@ -261,9 +293,7 @@ impl Screen {
     }
 
     pub fn key(&mut self, key: Key) -> Option<Effect> {
-        let effect = update(&mut self.model, Msg::Key(key));
-        self.grant();
-        effect
+        self.msg(Msg::Key(key))
     }
 
     /// Types characters.

@@ -1,9 +1,10 @@
 //! What goroutines have in common, and how many of each sort there were from sample to sample.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use foldhash::fast::RandomState;
 use model::{Frame, Goroutine, Status};
 
 use crate::list::created_by;
@@ -45,29 +46,38 @@ pub(crate) const BARS: usize = 12;
 const EMPTY_STAYS: u32 = 60;
 
 /// The past of a group.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Trend {
     /// How many there were in the first sample.
     pub first: u32,
-    /// In the last ones, the newest last.
-    pub counts: VecDeque<u32>,
+    /// In the last ones, the newest last; before the first sample there were none.
+    counts: [u32; BARS],
+    /// How many of these there are.
+    samples: usize,
     empty: u32,
+}
+
+impl Trend {
+    /// How many there were in the last samples, the newest last.
+    pub fn counts(&self) -> impl Iterator<Item = u32> + Clone {
+        self.counts.into_iter().skip(BARS - self.samples.min(BARS))
+    }
 }
 
 /// The past of all groups, whatever they are by.
 #[derive(Default)]
 pub(crate) struct Trends {
-    groups: HashMap<(By, u64), Trend>,
+    groups: HashMap<(By, u64), Trend, RandomState>,
     samples: usize,
 }
 
 impl Trends {
     /// Takes in the watch's last sample: the program's own goroutines, whatever the filter says.
     pub fn sample(&mut self, watch: &Watch) {
-        let mut counts: HashMap<(By, u64), u32> = HashMap::new();
+        let mut counts: HashMap<(By, u64), u32, RandomState> = HashMap::default();
         let mut keys = Keys::default();
         // Many goroutines differ in nothing that the first three go by: those are looked at once.
-        let mut alike: HashMap<_, (&Goroutine, u32)> = HashMap::new();
+        let mut alike: HashMap<_, (&Goroutine, u32), RandomState> = HashMap::default();
         for row in watch.rows.iter().filter(|row| row.mark != Mark::Gone) {
             let g = &*row.goroutine;
             if g.system || g.status == Status::Dead {
@@ -88,29 +98,29 @@ impl Trends {
         }
         let first = self.samples == 0;
         self.samples += 1;
-        let before = self.samples.min(BARS) - 1;
         for (key, count) in &counts {
             self.groups.entry(*key).or_insert_with(|| Trend {
                 first: if first { *count } else { 0 },
-                counts: std::iter::repeat_n(0, before).collect(),
-                empty: 0,
+                ..Trend::default()
             });
         }
+        let samples = self.samples.min(BARS);
         self.groups.retain(|key, trend| {
             let count = counts.get(key).copied().unwrap_or(0);
-            trend.counts.push_back(count);
-            if trend.counts.len() > BARS {
-                trend.counts.pop_front();
+            trend.counts.rotate_left(1);
+            if let Some(last) = trend.counts.last_mut() {
+                *last = count;
             }
+            trend.samples = samples;
             trend.empty = if count == 0 { trend.empty + 1 } else { 0 };
             trend.first > 0 || trend.empty < EMPTY_STAYS
         });
     }
 
     /// The past of a group; `None` unless its last count is `now`: with a filter the lines are about others.
-    pub fn of(&self, by: By, key: u64, now: usize) -> Option<&Trend> {
-        let trend = self.groups.get(&(by, key))?;
-        let last = trend.counts.back().copied().unwrap_or(0);
+    pub fn of(&self, by: By, key: u64, now: usize) -> Option<Trend> {
+        let trend = *self.groups.get(&(by, key))?;
+        let last = trend.counts.last().copied().unwrap_or(0);
         (self.samples > 1 && last as usize == now).then_some(trend)
     }
 }
@@ -118,7 +128,7 @@ impl Trends {
 /// Computes the groups' keys; each stack is looked at once.
 #[derive(Default)]
 pub(crate) struct Keys<'a> {
-    stacks: HashMap<*const Frame, (u64, std::marker::PhantomData<&'a Frame>)>,
+    stacks: HashMap<*const Frame, (u64, std::marker::PhantomData<&'a Frame>), RandomState>,
 }
 
 impl<'a> Keys<'a> {

@@ -61,7 +61,7 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
 }
 
 fn draw_notice(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let style = match model.watch.ended {
+    let style = match model.ended {
         Some(_) => model.theme.notice(),
         None => model.theme.error(),
     };

@@ -8,7 +8,7 @@ use crate::keymap::Key;
 use crate::run::Exit;
 use crate::state::Focus;
 use crate::testing::{Screen, g, snapshot};
-use crate::update::{Effect, Mouse, Msg, update};
+use crate::update::{Effect, Mouse, Msg};
 
 #[test]
 fn the_filter_line() {
@@ -28,7 +28,7 @@ fn the_filter_line() {
     screen.key(Key::Ctrl('w'));
     screen.key(Key::Enter);
     assert!(screen.model.filter_line.is_none());
-    assert_eq!(screen.model.list.filter_text, "alpha");
+    assert_eq!(screen.model.asked.choice.filter_text, "alpha");
     // Esc takes back what was typed, and in the list the whole filter.
     screen.keys("/x");
     assert!(screen.goids().is_empty());
@@ -40,7 +40,7 @@ fn the_filter_line() {
     screen.keys("/");
     assert_eq!(screen.keys("q"), None);
     assert_eq!(screen.key(Key::Ctrl('c')), Some(Effect::Exit(Exit::Quit)));
-    update(&mut screen.model, Msg::Paste("\nx".into()));
+    screen.msg(Msg::Paste("\nx".into()));
     assert_eq!(
         screen.model.filter_line.as_ref().unwrap().input.text(),
         "qx"
@@ -73,9 +73,9 @@ fn things_close_one_by_one() {
     );
     screen.key(Key::Esc);
     assert_eq!(screen.model.focus, Focus::List);
-    assert_eq!(screen.model.list.filter_text, "main");
+    assert_eq!(screen.model.asked.choice.filter_text, "main");
     screen.key(Key::Esc);
-    assert_eq!(screen.model.list.filter_text, "");
+    assert_eq!(screen.model.asked.choice.filter_text, "");
     assert_eq!(screen.key(Key::Esc), None);
 }
 
@@ -157,7 +157,7 @@ fn the_mouse() {
     let mut screen = Screen::new(80, 24);
     screen.sample(snapshot(0, (1..100).map(|goid| waiting(goid, "main.work"))));
     let mouse = |screen: &mut Screen, mouse, line| {
-        update(&mut screen.model, Msg::Mouse(mouse, 5, line));
+        screen.msg(Msg::Mouse(mouse, 5, line));
     };
     mouse(&mut screen, Mouse::Click, 7);
     assert_eq!(screen.model.list.at.selected, Some(Id::Goroutine(Goid(4))));

@@ -52,7 +52,7 @@ fn times() {
         let second = std::sync::Arc::new(second.take().unwrap());
         time("next sample", &mut screen, &mut |s| {
             let sample = crate::feed::FeedEvent::Snapshot(second.clone());
-            crate::update::update(&mut s.model, crate::update::Msg::Feed(sample));
+            s.msg(crate::update::Msg::Feed(sample));
         });
         time("findings, on their own thread", &mut screen, &mut |_| {
             analysis::findings(&second);
@@ -84,7 +84,7 @@ fn times() {
         }
         screen.keys("m1/");
         time("filter .f19 -T7", &mut screen, &mut |s| {
-            crate::update::update(&mut s.model, crate::update::Msg::Paste(".f19 -T7".into()));
+            s.msg(crate::update::Msg::Paste(".f19 -T7".into()));
         });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use model::Goid;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,6 +12,7 @@ use super::rows;
 use crate::cursor::Id;
 use crate::list::function;
 use crate::outline::Line;
+use crate::question::Material;
 use crate::state::Model;
 use crate::text::{clean, fit_end, short_function, thousands, width};
 use crate::watch::Mark;
@@ -19,15 +21,15 @@ use crate::watch::Mark;
 const MANY: usize = 12;
 
 /// Puts the tree together: what the filter leaves, and all that leads there.
-pub(crate) fn build(model: &mut Model) -> Vec<Line> {
-    let watch = &model.watch;
-    let mut children: HashMap<Goid, Vec<Goid>> = HashMap::new();
+pub(crate) fn build(of: &Material<'_>) -> Vec<Line> {
+    let watch = of.watch;
+    let mut children: HashMap<Goid, Vec<Goid>, RandomState> = HashMap::default();
     let mut roots: Vec<Goid> = Vec::new();
-    let mut known: HashSet<Goid> = HashSet::new();
+    let mut known: HashSet<Goid, RandomState> = HashSet::default();
     // Of two with one ID, which only damage explains, the other is a leaf of its own.
     let mut doubles = Vec::new();
     let mut open: Vec<Goid> = Vec::new();
-    for &i in model.list.order().iter().rev() {
+    for &i in of.order.rows.iter().rev() {
         let Some(row) = watch.rows.get(i as usize) else {
             continue;
         };
@@ -38,12 +40,12 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
         }
     }
     // What has ended is shown, but no longer below anybody; unless it is what was asked for.
-    let only_gone = model.list.only == crate::list::Only::Gone;
+    let only_gone = of.question.choice.only == crate::list::Only::Gone;
     let counts = |goid: &Goid| {
         let row = watch.row_of(*goid);
         row.is_some_and(|row| only_gone || row.mark != Mark::Gone)
     };
-    let matched: HashSet<Goid> = open.iter().copied().filter(counts).collect();
+    let matched: HashSet<Goid, RandomState> = open.iter().copied().filter(counts).collect();
     while let Some(goid) = open.pop() {
         if !known.insert(goid) {
             continue;
@@ -66,7 +68,7 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
     roots.sort_unstable();
     let (order, counts) = walk(&roots, &children, &matched);
     // In a circle, which only damage explains, nobody is reached from a root: they become roots.
-    let reached: HashSet<Goid> = order.iter().map(|(goid, _)| *goid).collect();
+    let reached: HashSet<Goid, RandomState> = order.iter().map(|(goid, _)| *goid).collect();
     let mut lost: Vec<Goid> = known.difference(&reached).copied().collect();
     lost.sort_unstable();
     let lost = lost.into_iter().map(|goid| (goid, 0));
@@ -83,7 +85,7 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
             0
         };
         let id = Id::Goroutine(goid);
-        let is_open = model.tree.is_open(id, below <= MANY || goid == Goid(1));
+        let is_open = of.is_open(id, below <= MANY || goid == Goid(1));
         if !is_open && below > 0 {
             closed = Some(depth);
         }
@@ -105,12 +107,12 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
 /// All nodes in the order they are shown in, with their depths; and how many of those that match are below each.
 fn walk(
     roots: &[Goid],
-    children: &HashMap<Goid, Vec<Goid>>,
-    matched: &HashSet<Goid>,
-) -> (Vec<(Goid, u16)>, HashMap<Goid, u32>) {
+    children: &HashMap<Goid, Vec<Goid>, RandomState>,
+    matched: &HashSet<Goid, RandomState>,
+) -> (Vec<(Goid, u16)>, HashMap<Goid, u32, RandomState>) {
     let mut order: Vec<(Goid, u16)> = Vec::new();
     let mut open: Vec<(Goid, u16)> = roots.iter().rev().map(|&goid| (goid, 0)).collect();
-    let mut seen: HashSet<Goid> = HashSet::new();
+    let mut seen: HashSet<Goid, RandomState> = HashSet::default();
     while let Some((goid, depth)) = open.pop() {
         if !seen.insert(goid) {
             continue;
@@ -119,7 +121,7 @@ fn walk(
         let below = children.get(&goid).into_iter().flatten().rev();
         open.extend(below.map(|&child| (child, depth.saturating_add(1))));
     }
-    let mut counts: HashMap<Goid, u32> = HashMap::new();
+    let mut counts: HashMap<Goid, u32, RandomState> = HashMap::default();
     // Children come after their parents, so backwards all counts of theirs are known.
     for (goid, _) in order.iter().rev() {
         let below = children.get(goid).into_iter().flatten();
