@@ -80,8 +80,14 @@ impl Cursor {
         self.offset = self.offset.min(last).clamp(lowest, self.line);
     }
 
-    /// Finds the selection again after the lines have changed.
-    pub fn find_again(&mut self, cause: Cause, len: usize, id_at: impl Fn(usize) -> Option<Id>) {
+    /// Finds the selection again after the lines have changed: where it was, at `hint`, or somewhere.
+    pub fn find_again(
+        &mut self,
+        cause: Cause,
+        len: usize,
+        hint: Option<usize>,
+        id_at: impl Fn(usize) -> Option<Id>,
+    ) {
         if cause == Cause::Asked && self.line == 0 {
             self.offset = 0;
             self.select(0, len, id_at);
@@ -91,6 +97,7 @@ impl Cursor {
         let is_it = |line: &usize| self.selected.is_some() && id_at(*line) == self.selected;
         let found = Some(self.line)
             .filter(is_it)
+            .or(hint.filter(is_it))
             .or_else(|| (0..len).find(is_it));
         let line = found.unwrap_or(self.line);
         if self.offset > 0 {

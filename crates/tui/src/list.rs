@@ -211,9 +211,13 @@ impl List {
         self.state_width = self.state_width.max(order.state_width);
         let before = std::mem::replace(&mut self.order, order);
         let mut at = std::mem::take(&mut self.at);
-        at.find_again(cause, self.len(), |line| {
-            self.item(watch, line).map(Item::id)
-        });
+        let id_at = |line: usize| self.item(watch, line).map(Item::id);
+        // Numbers are found faster than what they stand for.
+        let row = at.selected.and_then(Id::goid);
+        let row = row.and_then(|goid| watch.index_of(goid));
+        let rows = self.order.rows.iter();
+        let hint = row.and_then(|row| rows.clone().position(|other| *other == row));
+        at.find_again(cause, self.len(), hint, id_at);
         self.at = at;
         before
     }

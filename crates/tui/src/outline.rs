@@ -53,7 +53,7 @@ impl Outline {
         let before = std::mem::replace(&mut self.lines, lines);
         let lines = &self.lines;
         let id_at = |line: usize| lines.get(line).map(|line| line.id);
-        self.at.find_again(cause, lines.len(), id_at);
+        self.at.find_again(cause, lines.len(), None, id_at);
         before
     }
 

@@ -9,7 +9,7 @@ use crate::list::Order;
 use crate::question::{Question, Sheet};
 use crate::series::Series;
 use crate::timeline::Weight;
-use crate::trends::Trends;
+use crate::trends::{Trends, alike};
 use crate::watch::Watch;
 
 /// Something that changes what is known.
@@ -77,8 +77,10 @@ impl Past {
                 looked_at,
             } => {
                 let watch = self.watch.next(snapshot, received, looked_at);
-                self.trends.sample(&watch);
-                Arc::make_mut(&mut self.series).sample(&watch, self.watch.snapshot.as_deref());
+                let alike = alike(&watch);
+                self.trends.sample(&watch, &alike);
+                let before = self.watch.snapshot.as_deref();
+                Arc::make_mut(&mut self.series).sample(&watch, &alike, before);
                 self.watch = Arc::new(watch);
                 self.index = index;
             }

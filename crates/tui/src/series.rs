@@ -5,9 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Goroutine, Snapshot, Status};
+use model::{Snapshot, Status};
 
 use crate::list::function;
+use crate::trends::Alike;
 use crate::watch::{Mark, Watch, elapsed};
 
 /// How many samples are remembered.
@@ -38,27 +39,20 @@ pub(crate) struct Series {
 
 impl Series {
     /// Takes in the watch's last sample; `before` is the one before that.
-    pub fn sample(&mut self, watch: &Watch, before: Option<&Snapshot>) {
+    pub fn sample(&mut self, watch: &Watch, alike: &[Alike<'_>], before: Option<&Snapshot>) {
         let Some(snapshot) = &watch.snapshot else {
             return;
         };
         let mut by_status = [0; Status::ALL.len()];
         let mut by_state: HashMap<&str, u32> = HashMap::new();
-        for g in snapshot.user_goroutines() {
-            let at = Status::ALL.iter().position(|status| *status == g.status);
-            if let Some(count) = at.and_then(|at| by_status.get_mut(at)) {
-                *count += 1;
-            }
-            *by_state.entry(g.state()).or_default() += 1;
-        }
-        // Many goroutines share few stacks.
-        let mut stacks: HashMap<_, (&Goroutine, usize)> = HashMap::new();
-        for g in snapshot.user_goroutines() {
-            stacks.entry(g.frames.as_ptr()).or_insert((&**g, 0)).1 += 1;
-        }
         let mut places: HashMap<&str, usize> = HashMap::new();
-        for (g, n) in stacks.into_values() {
-            *places.entry(function(g).0).or_default() += n;
+        for Alike { one, count } in alike {
+            let at = Status::ALL.iter().position(|status| *status == one.status);
+            if let Some(sum) = at.and_then(|at| by_status.get_mut(at)) {
+                *sum += count;
+            }
+            *by_state.entry(one.state()).or_default() += count;
+            *places.entry(function(one).0).or_default() += *count as usize;
         }
         let mut places: Vec<(&str, usize)> = places.into_iter().collect();
         places.sort_unstable_by_key(|(name, n)| (Reverse(*n), *name));

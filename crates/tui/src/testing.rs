@@ -193,7 +193,7 @@ pub(crate) struct Screen {
     pub past: Past,
     /// Whether answers are held back, and what is still to be taken in before the next one.
     pub is_slow: bool,
-    steps: Option<Vec<Step>>,
+    pub steps: Option<Vec<Step>>,
 }
 
 pub(crate) fn options() -> UiOptions {
@@ -268,7 +268,7 @@ impl Screen {
     }
 
     /// Does what the loop would do with wishes, at once.
-    fn grant(&mut self) {
+    pub fn grant(&mut self) {
         for wish in std::mem::take(&mut self.model.wishes) {
             match wish {
                 Wish::Analyse(snapshot) => {

@@ -50,7 +50,7 @@ struct Kept {
 pub(crate) struct Weight {
     /// About how many bytes it has, and how many of these the one before has not.
     whole: usize,
-    own: usize,
+    pub own: usize,
 }
 
 /// Where one is, counted from 1.

@@ -1,11 +1,10 @@
 //! What goroutines have in common, and how many of each sort there were from sample to sample.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
-use model::{Frame, Goroutine, Status};
+use model::{Frame, Goroutine, Status, WaitKind, WaitingOn};
 
 use crate::list::created_by;
 use crate::watch::{Mark, Watch};
@@ -73,27 +72,19 @@ pub(crate) struct Trends {
 
 impl Trends {
     /// Takes in the watch's last sample: the program's own goroutines, whatever the filter says.
-    pub fn sample(&mut self, watch: &Watch) {
+    pub fn sample(&mut self, watch: &Watch, alike: &[Alike<'_>]) {
         let mut counts: HashMap<(By, u64), u32, RandomState> = HashMap::default();
         let mut keys = Keys::default();
-        // Many goroutines differ in nothing that the first three go by: those are looked at once.
-        let mut alike: HashMap<_, (&Goroutine, u32), RandomState> = HashMap::default();
-        for row in watch.rows.iter().filter(|row| row.mark != Mark::Gone) {
-            let g = &*row.goroutine;
-            if g.system || g.status == Status::Dead {
-                continue;
-            }
-            let reason = g.waitreason.as_ref().map(|reason| reason.as_ptr());
-            let gopc = g.gopc.as_ref().map(|site| site.pc);
-            let place = (g.frames.as_ptr(), g.status, reason, gopc);
-            alike.entry(place).or_insert((g, 0)).1 += 1;
+        for g in own(watch) {
             for by in [By::Object, By::Label] {
                 keys.each(by, g, |key| *counts.entry((by, key)).or_default() += 1);
             }
         }
-        for (g, n) in alike.into_values() {
+        for Alike { one, count } in alike {
             for by in [By::Stack, By::Reason, By::Creator] {
-                keys.each(by, g, |key| *counts.entry((by, key)).or_default() += n);
+                keys.each(by, one, |key| {
+                    *counts.entry((by, key)).or_default() += count
+                });
             }
         }
         let first = self.samples == 0;
@@ -125,6 +116,35 @@ impl Trends {
     }
 }
 
+/// Goroutines that have their calls, their state and their creator in common.
+pub(crate) struct Alike<'a> {
+    pub one: &'a Goroutine,
+    pub count: u32,
+}
+
+/// All of the watch's last sample, without the runtime's own. They are many, and their kinds are few.
+pub(crate) fn alike(watch: &Watch) -> Vec<Alike<'_>> {
+    let mut places: HashMap<_, usize, RandomState> = HashMap::default();
+    let mut kinds: Vec<Alike<'_>> = Vec::new();
+    for g in own(watch) {
+        let reason = g.waitreason.as_ref().map(|reason| reason.as_ptr());
+        let gopc = g.gopc.as_ref().map(|site| site.pc);
+        let kind = (g.frames.as_ptr(), g.status, reason, gopc);
+        let place = *places.entry(kind).or_insert(kinds.len());
+        match kinds.get_mut(place) {
+            Some(kind) => kind.count += 1,
+            None => kinds.push(Alike { one: g, count: 1 }),
+        }
+    }
+    kinds
+}
+
+fn own(watch: &Watch) -> impl Iterator<Item = &Goroutine> {
+    let rows = watch.rows.iter().filter(|row| row.mark != Mark::Gone);
+    let all = rows.map(|row| &*row.goroutine);
+    all.filter(|g| !g.system && g.status != Status::Dead)
+}
+
 /// Computes the groups' keys; each stack is looked at once.
 #[derive(Default)]
 pub(crate) struct Keys<'a> {
@@ -146,8 +166,8 @@ impl<'a> Keys<'a> {
             By::Object if g.waiting_on.is_none() => each(hash(&false)),
             By::Object => {
                 let mut seen = Vec::new();
-                for title in objects(g) {
-                    let key = hash(&*title);
+                for on in g.waiting_on.iter().flatten() {
+                    let key = object_key(on);
                     // Two cases of a select may be about one channel.
                     if !seen.contains(&key) {
                         seen.push(key);
@@ -177,9 +197,11 @@ impl<'a> Keys<'a> {
                 name => name.to_owned(),
             },
             By::Object if g.waiting_on.is_none() => "(could not be read)".to_owned(),
-            By::Object => objects(g)
-                .find(|title| hash(&**title) == key)
-                .map_or("(no object)".to_owned(), Cow::into_owned),
+            By::Object => {
+                let mut all = g.waiting_on.iter().flatten();
+                let object = all.find(|on| object_key(on) == key);
+                object.map_or("(no object)".to_owned(), object_title)
+            }
             By::Label => {
                 let labels = g.labels.iter().flatten();
                 let label = labels.clone().find(|label| hash(*label) == key);
@@ -193,15 +215,23 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// What it waits on, as far as others can wait on the same.
-fn objects(g: &Goroutine) -> impl Iterator<Item = Cow<'_, str>> {
-    let list = g.waiting_on.as_deref().unwrap_or_default();
-    list.iter().map(|on| match (&on.name, on.addr) {
-        (Some(name), _) => format!("{} {name}", on.kind.as_str()).into(),
-        (None, Some(addr)) if on.kind.is_object() => format!("{} {addr}", on.kind.as_str()).into(),
-        (None, None) if on.kind == model::WaitKind::Chan => "chan nil".into(),
-        _ => on.kind.as_str().into(),
-    })
+/// The same for what others can wait on, too, if it is the same. What has a name goes by that; what is no object, by its kind.
+fn object_key(on: &WaitingOn) -> u64 {
+    match (&on.name, on.addr) {
+        (Some(name), _) => hash(&(on.kind, &**name)),
+        (None, Some(addr)) if on.kind.is_object() => hash(&(on.kind, addr)),
+        _ => hash(&on.kind),
+    }
+}
+
+fn object_title(on: &WaitingOn) -> String {
+    let kind = on.kind.as_str();
+    match (&on.name, on.addr) {
+        (Some(name), _) => format!("{kind} {name}"),
+        (None, Some(addr)) if on.kind.is_object() => format!("{kind} {addr}"),
+        (None, None) if on.kind == WaitKind::Chan => "chan nil".to_owned(),
+        _ => kind.to_owned(),
+    }
 }
 
 fn hash(value: &(impl Hash + ?Sized)) -> u64 {

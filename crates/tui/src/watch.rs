@@ -31,7 +31,9 @@ pub(crate) struct Watch {
     pub counts: Option<Tally>,
     pub marked: Option<MarkedSample>,
     /// Where in `rows` a goroutine is; of two with the same ID, the last that is not gone.
-    by_goid: HashMap<Goid, u32, RandomState>,
+    by_goid: Arc<HashMap<Goid, u32, RandomState>>,
+    /// Whether an ID is there more than once.
+    has_doubles: bool,
     /// Goroutines that have ended, whose children live.
     pub ghosts: HashMap<Goid, Arc<Goroutine>>,
     /// How many are the program's own, and the runtime's; those that have ended are neither.
@@ -60,7 +62,13 @@ impl Watch {
             None => next.rows = new.goroutines.iter().map(|g| Row::first(g, &new)).collect(),
         }
         next.compare_with_mark(&new);
-        next.index();
+        // Mostly nobody has come or gone.
+        let goid = |row: &Row| row.goroutine.goid;
+        let same = next.rows.iter().map(goid).eq(self.rows.iter().map(goid));
+        match same && !self.has_doubles {
+            true => next.by_goid = self.by_goid.clone(),
+            false => next.index(),
+        }
         next.keep_ghosts(&self.ghosts);
         next.snapshot = Some(new);
         next
@@ -119,17 +127,24 @@ impl Watch {
         self.by_goid.get(&goid).copied()
     }
 
+    /// Whether two rows have one ID: one is gone and its ID is back, or the target is damaged.
+    pub fn has_doubles(&self) -> bool {
+        self.has_doubles
+    }
+
     fn index(&mut self) {
-        self.by_goid.clear();
-        self.by_goid.reserve(self.rows.len());
+        let mut by_goid: HashMap<_, _, RandomState> = HashMap::default();
+        by_goid.reserve(self.rows.len());
         for (row, i) in self.rows.iter().zip(0u32..) {
             // The gone come last; one that is back counts more.
-            let place = self.by_goid.entry(row.goroutine.goid);
+            let place = by_goid.entry(row.goroutine.goid);
             match row.mark {
                 Mark::Gone => _ = place.or_insert(i),
                 _ => _ = place.insert_entry(i),
             }
         }
+        self.has_doubles = by_goid.len() < self.rows.len();
+        self.by_goid = Arc::new(by_goid);
     }
 
     fn compare_with_mark(&mut self, new: &Snapshot) {
