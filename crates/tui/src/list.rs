@@ -212,12 +212,15 @@ impl List {
         let before = std::mem::replace(&mut self.order, order);
         let mut at = std::mem::take(&mut self.at);
         let id_at = |line: usize| self.item(watch, line).map(Item::id);
-        // Numbers are found faster than what they stand for.
-        let row = at.selected.and_then(Id::goid);
-        let row = row.and_then(|goid| watch.index_of(goid));
-        let rows = self.order.rows.iter();
-        let hint = row.and_then(|row| rows.clone().position(|other| *other == row));
-        at.find_again(cause, self.len(), hint, id_at);
+        let find = |id: Id| match (id, watch.has_doubles()) {
+            // A million numbers are looked through faster than what they stand for.
+            (Id::Goroutine(goid), false) => {
+                let row = watch.index_of(goid)?;
+                self.order.rows.iter().position(|other| *other == row)
+            }
+            _ => (0..self.len()).find(|line| id_at(*line) == Some(id)),
+        };
+        at.find_again(cause, self.len(), find, id_at);
         self.at = at;
         before
     }

@@ -53,7 +53,8 @@ impl Outline {
         let before = std::mem::replace(&mut self.lines, lines);
         let lines = &self.lines;
         let id_at = |line: usize| lines.get(line).map(|line| line.id);
-        self.at.find_again(cause, lines.len(), None, id_at);
+        let find = |id| lines.iter().position(|line| line.id == id);
+        self.at.find_again(cause, lines.len(), find, id_at);
         before
     }
 
