@@ -10,12 +10,13 @@ use model::Snapshot;
 use sampler::{ErrorKind, Session, Wanted};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
-use tui::{Feed, FeedEvent, Request, UiError, UiOptions};
+use tui::{Feed, FeedEvent, Request, Saver, UiError, UiOptions};
 
 use crate::args::{self, Common};
 use crate::config::{Config, Theme};
 use crate::failure::Failure;
 use crate::replay::Replay;
+use crate::save::save;
 use crate::snapshot::options;
 use crate::target::{Given, open_recording, unreadable_recording};
 
@@ -164,6 +165,7 @@ impl Screen {
             filter: filter.map(|f| f.text.clone()).unwrap_or_default(),
             interval,
             max_overhead: None,
+            saver: Saver(Arc::new(save)),
             at_work: Arc::default(),
         };
         let feed = Feed {

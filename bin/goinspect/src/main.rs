@@ -13,6 +13,7 @@ mod findings;
 mod ps;
 mod record;
 mod replay;
+mod save;
 mod snapshot;
 mod target;
 mod why;

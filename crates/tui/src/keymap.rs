@@ -51,6 +51,7 @@ pub(crate) enum Action {
     Only,
     Fold,
     Copy,
+    Save,
     Edit,
     Filter,
     System,

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::sync::mpsc::TryRecvError;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
@@ -13,6 +14,7 @@ use ratatui::backend::Backend;
 use crate::analyst::Analyst;
 use crate::feed::{Feed, FeedEvent, Request};
 use crate::keymap::Keymap;
+use crate::save::Saver;
 use crate::source;
 use crate::state::{LATE, Model, View, Wish};
 use crate::terminal::{self, Keyboard};
@@ -40,6 +42,8 @@ pub struct UiOptions {
     /// The share of the program's time that stops may take at most (0.01 is a percent), if the sampler
     /// keeps to one: see [`crate::interval_within`].
     pub max_overhead: Option<f64>,
+    /// Writes the sample that the user wants to keep.
+    pub saver: Saver,
     /// Held by whoever takes samples while the program stands still: goinspect does not let itself be stopped
     /// (Ctrl-Z) in the middle of that.
     pub at_work: Arc<Mutex<()>>,
@@ -139,6 +143,7 @@ where
     let failed = |error: B::Error| UiError::Terminal(io::Error::other(error));
     let start = Instant::now();
     let at_work = options.at_work.clone();
+    let saver = options.saver.clone();
     let mut model = Model::new(options);
     let size = terminal.size().map_err(failed)?;
     update(&mut model, Msg::Resize(size.width, size.height));
@@ -146,6 +151,9 @@ where
         analyst: Analyst::start().map_err(UiError::Terminal)?,
         worker: Worker::start().map_err(UiError::Terminal)?,
         at_work,
+        saver,
+        saved: channel(),
+        saving: Vec::new(),
     };
     let mut connected = true;
     let mut drawn: Option<Duration> = None;
@@ -170,6 +178,7 @@ where
             }
         }
         messages.extend(outside.analyst.findings.try_iter().map(Msg::Found));
+        messages.extend(outside.saved.1.try_iter().map(Msg::Said));
         let answers = outside.worker.answers().into_iter().map(Box::new);
         messages.extend(answers.map(Msg::Answer));
         let patience = if messages.is_empty() {
@@ -211,6 +220,19 @@ struct Outside {
     analyst: Analyst,
     worker: Worker,
     at_work: Arc<Mutex<()>>,
+    saver: Saver,
+    /// What became of files that were to be written.
+    saved: (Sender<String>, Receiver<String>),
+    saving: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Outside {
+    /// What is being written is not left half written.
+    fn drop(&mut self) {
+        for thread in self.saving.drain(..) {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Outside {
@@ -233,6 +255,18 @@ impl Outside {
                 }
             }
             Wish::Free(what) => self.worker.free(what),
+            Wish::Save(snapshot, path) => {
+                let (saver, saved) = (self.saver.clone(), self.saved.0.clone());
+                // With a million goroutines it takes seconds.
+                let write = move || {
+                    let said = (saver.0)(&snapshot, &path).unwrap_or_else(|why| why);
+                    // Whoever has left the screen is not told.
+                    let _ = saved.send(said);
+                };
+                let thread = thread::Builder::new().name("goinspect-save".to_owned());
+                self.saving
+                    .push(thread.spawn(write).map_err(UiError::Terminal)?);
+            }
             Wish::Read(path) => {
                 let lines = source::read(&path);
                 update(model, Msg::Source(path, lines));

@@ -19,6 +19,7 @@ use crate::pace::interval_within;
 use crate::past::Step;
 use crate::question::Question;
 use crate::run::UiOptions;
+use crate::save::SaveLine;
 use crate::series::Series;
 use crate::theme::Theme;
 use crate::timeline::Timeline;
@@ -103,6 +104,8 @@ pub(crate) enum Wish {
     Copy(String),
     /// To open a file at a line in the user's editor.
     Edit(PathBuf, u32),
+    /// To write a sample to a file.
+    Save(Arc<Snapshot>, PathBuf),
     /// To stop goinspect until the shell resumes it.
     Suspend,
 }
@@ -220,6 +223,7 @@ pub(crate) struct Model {
     pub overlay: Option<Overlay>,
     pub overlay_scroll: usize,
     pub filter_line: Option<FilterLine>,
+    pub save_line: Option<SaveLine>,
     pub interval: Duration,
     pub paused: bool,
     /// The share of the program's time that stops may take, if there is a limit.
@@ -268,6 +272,7 @@ impl Model {
             overlay: None,
             overlay_scroll: 0,
             filter_line: None,
+            save_line: None,
             interval: options.interval,
             paused: false,
             max_overhead: options.max_overhead,
@@ -416,6 +421,7 @@ impl Model {
             Action::Open | Action::Copy | Action::Edit | Action::Fold => {
                 self.view != View::Overview
             }
+            Action::Save => self.snapshot().is_some(),
             Action::Back => !self.way.is_empty(),
             _ => true,
         }

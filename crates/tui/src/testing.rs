@@ -16,6 +16,7 @@ use crate::feed::FeedEvent;
 use crate::keymap::Key;
 use crate::past::{Past, Step};
 use crate::run::UiOptions;
+use crate::save::Saver;
 use crate::state::View;
 use crate::state::{Model, Wish};
 use crate::update::{Effect, Msg, update};
@@ -190,6 +191,7 @@ pub(crate) struct Screen {
     terminal: Terminal<TestBackend>,
     pub copied: Option<String>,
     pub edited: Option<(PathBuf, u32)>,
+    pub saved: Option<(Arc<Snapshot>, PathBuf)>,
     pub past: Past,
     /// Whether answers are held back, and what is still to be taken in before the next one.
     pub is_slow: bool,
@@ -206,6 +208,7 @@ pub(crate) fn options() -> UiOptions {
         filter: String::new(),
         interval: Duration::from_secs(1),
         max_overhead: None,
+        saver: Saver(Arc::new(|_, path| Ok(format!("wrote {}", path.display())))),
         at_work: Arc::default(),
     }
 }
@@ -220,6 +223,7 @@ impl Screen {
             terminal,
             copied: None,
             edited: None,
+            saved: None,
             past: Past::default(),
             is_slow: false,
             steps: None,
@@ -285,6 +289,7 @@ impl Screen {
                 Wish::Read(path) => {
                     self.msg(Msg::Source(path, None));
                 }
+                Wish::Save(snapshot, path) => self.saved = Some((snapshot, path)),
                 Wish::Suspend => {}
                 Wish::Copy(text) => self.copied = Some(text),
                 Wish::Edit(path, line) => self.edited = Some((path, line)),

@@ -18,7 +18,7 @@ use crate::run::Exit;
 use crate::state::{FilterLine, Focus, Model, Overlay, View, Wish};
 use crate::view::{detail, overlay};
 use crate::watch::Watch;
-use crate::{mouse, navigate};
+use crate::{mouse, navigate, save};
 
 /// Something that happened.
 pub(crate) enum Msg {
@@ -74,6 +74,8 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
             if let Some(line) = &mut model.filter_line {
                 line.input.insert(&text);
                 apply_filter_line(model);
+            } else if let Some(line) = &mut model.save_line {
+                line.input.insert(&text);
             }
             None
         }
@@ -276,6 +278,10 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         on_filter_key(model, key);
         return None;
     }
+    if model.save_line.is_some() {
+        save::on_key(model, key);
+        return None;
+    }
     model.said = None;
     let action = model
         .keymap
@@ -318,6 +324,7 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         }
         Action::Fold => model.fold = !model.fold,
         Action::Copy => navigate::copy(model),
+        Action::Save => save::ask(model),
         Action::Edit => navigate::edit(model),
         Action::Filter => {
             model.overlay = None;

@@ -26,6 +26,7 @@ use ratatui::widgets::Paragraph;
 
 use crate::keymap::{self, Action};
 use crate::layout::{areas, notice};
+use crate::save::SaveLine;
 use crate::state::{Model, View};
 use crate::text::{clean, thousands, width};
 
@@ -53,7 +54,10 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
             let lines = filter::help(model, line, areas.footer.width.into());
             frame.render_widget(Paragraph::new(lines), areas.footer);
         }
-        None => draw_footer(model, frame, areas.footer),
+        None => match &model.save_line {
+            Some(line) => draw_save(model, line, frame, areas.footer),
+            None => draw_footer(model, frame, areas.footer),
+        },
     }
     if let Some(which) = model.overlay {
         overlay::draw(model, which, frame);
@@ -68,6 +72,21 @@ fn draw_notice(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let lines = notice(model, area.width.into());
     let lines: Vec<Line<'_>> = lines.into_iter().map(|l| Line::styled(l, style)).collect();
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// The question for a file's name.
+fn draw_save(model: &Model, line: &SaveLine, frame: &mut Frame<'_>, area: Rect) {
+    const PROMPT: &str = "write to ";
+    let input = &line.input;
+    let mut bar = Bar::default();
+    let text = Span::raw(clean(input.text()));
+    bar.left(0, [Span::styled(PROMPT, model.theme.key()), text]);
+    let keys = Span::styled("Enter write  Esc do not", model.theme.dim());
+    bar.right(1, [keys]);
+    bar.draw(frame, area);
+    let column = width(PROMPT) + width(&clean(input.before_cursor()));
+    let column = column.min(usize::from(area.width.saturating_sub(1)));
+    frame.set_cursor_position((area.x + u16::try_from(column).unwrap_or(0), area.y));
 }
 
 /// The keys that one needs most, and where in the list one is.

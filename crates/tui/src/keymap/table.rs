@@ -222,6 +222,12 @@ pub(crate) const KEYMAP: &[(&str, &[Binding])] = &[
                 "",
             ),
             bind(&[Key::Char('y')], Action::Copy, "copy the details", ""),
+            bind(
+                &[Key::Char('w')],
+                Action::Save,
+                "save the sample",
+                "",
+            ),
             bind(&[Key::Char('e')], Action::Edit, "open in $EDITOR", ""),
             bind(
                 &[Key::Char('d')],

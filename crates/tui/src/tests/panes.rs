@@ -173,3 +173,25 @@ fn the_mouse() {
     mouse(&mut screen, Mouse::Click, 18);
     assert_eq!(screen.model.focus, Focus::Detail);
 }
+
+#[test]
+fn the_sample_that_is_looked_at_is_saved() {
+    let mut screen = Screen::story(100, 30);
+    let shown = screen.model.snapshot().unwrap().clone();
+    screen.keys("w");
+    // What comes meanwhile is not what was meant.
+    screen.sample(crate::testing::snapshot(9, []));
+    let text = screen.text();
+    let name = "goinspect-48211-20260921T141322Z.json";
+    assert!(text.contains(&format!("write to {name}")), "{text}");
+    screen.keys("q");
+    screen.key(Key::Backspace);
+    screen.key(Key::Enter);
+    let (saved, path) = screen.saved.take().unwrap();
+    assert!(std::sync::Arc::ptr_eq(&saved, &shown));
+    assert_eq!(path.to_str(), Some(name));
+    screen.keys("w");
+    screen.key(Key::Esc);
+    assert!(screen.saved.is_none() && screen.model.save_line.is_none());
+    assert!(!screen.text().contains("write to"));
+}
