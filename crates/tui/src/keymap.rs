@@ -54,6 +54,8 @@ pub(crate) enum Action {
     Save,
     Edit,
     Filter,
+    Keep,
+    Kept,
     System,
     NextSort,
     PreviousSort,

@@ -8,6 +8,7 @@
 //! program must not be able to send escape sequences to the terminal of whoever looks at it.
 
 mod analyst;
+mod chips;
 mod complete;
 mod cursor;
 mod feed;
@@ -42,6 +43,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use chips::Chip;
 pub use feed::{Feed, FeedEvent, Request};
 pub use keymap::Keymap;
 pub use pace::interval_within;

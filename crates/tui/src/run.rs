@@ -12,6 +12,7 @@ use ratatui::Terminal;
 use ratatui::backend::Backend;
 
 use crate::analyst::Analyst;
+use crate::chips::Chip;
 use crate::feed::{Feed, FeedEvent, Request};
 use crate::keymap::Keymap;
 use crate::save::Saver;
@@ -31,12 +32,16 @@ pub struct UiOptions {
     pub color: bool,
     /// Whether the terminal's background is light.
     pub light: bool,
+    /// Whether the terminal has more colours than sixteen.
+    pub true_color: bool,
     /// Which keys do what.
     pub keymap: Keymap,
     /// The view to start with.
     pub view: View,
     /// The filter to start with, in the language of [`model::Filter`]; empty for none.
     pub filter: String,
+    /// Filters that are kept beside it.
+    pub chips: Vec<Chip>,
     /// The interval that the sampler starts with.
     pub interval: Duration,
     /// The share of the program's time that stops may take at most (0.01 is a percent), if the sampler

@@ -9,6 +9,7 @@ use std::time::Duration;
 use analysis::Finding;
 use model::{Filter, FilterError, Goid, Snapshot};
 
+use crate::chips::Chips;
 use crate::complete::Completion;
 use crate::cursor::{Cause, Cursor};
 use crate::input::Input;
@@ -223,6 +224,7 @@ pub(crate) struct Model {
     pub overlay: Option<Overlay>,
     pub overlay_scroll: usize,
     pub filter_line: Option<FilterLine>,
+    pub chips: Chips,
     pub save_line: Option<SaveLine>,
     pub interval: Duration,
     pub paused: bool,
@@ -237,6 +239,7 @@ impl Model {
             theme: Theme {
                 color: options.color,
                 light: options.light,
+                true_color: options.true_color,
             },
             keymap: options.keymap,
             size: (80, 24),
@@ -272,6 +275,7 @@ impl Model {
             overlay: None,
             overlay_scroll: 0,
             filter_line: None,
+            chips: Chips::new(options.chips),
             save_line: None,
             interval: options.interval,
             paused: false,
@@ -293,7 +297,7 @@ impl Model {
         match Filter::parse(text) {
             Ok(filter) => {
                 self.asked.choice.filter_text = text.trim().to_owned();
-                self.asked.choice.filter = filter;
+                self.asked.choice.filter = self.chips.with(filter);
                 self.ask(Cause::Asked);
                 None
             }

@@ -18,7 +18,7 @@ use crate::run::Exit;
 use crate::state::{FilterLine, Focus, Model, Overlay, View, Wish};
 use crate::view::{detail, overlay};
 use crate::watch::Watch;
-use crate::{mouse, navigate, save};
+use crate::{chips, mouse, navigate, save};
 
 /// Something that happened.
 pub(crate) enum Msg {
@@ -282,6 +282,10 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         save::on_key(model, key);
         return None;
     }
+    if model.chips.at.is_some() {
+        chips::on_key(model, key);
+        return None;
+    }
     model.said = None;
     let action = model
         .keymap
@@ -325,6 +329,8 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         Action::Fold => model.fold = !model.fold,
         Action::Copy => navigate::copy(model),
         Action::Save => save::ask(model),
+        Action::Keep => chips::keep(model),
+        Action::Kept => chips::enter(model),
         Action::Edit => navigate::edit(model),
         Action::Filter => {
             model.overlay = None;
@@ -413,6 +419,9 @@ fn close(model: &mut Model) {
         model.asked.choice.only = Only::All;
         model.ask(Cause::Asked);
         return;
+    }
+    if model.asked.choice.filter_text.is_empty() {
+        model.chips.turn_off();
     }
     model.try_filter("");
 }

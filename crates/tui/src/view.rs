@@ -1,6 +1,7 @@
 //! The screen, drawn from the model. One file for each part of it.
 
 mod about;
+mod chips;
 pub(crate) mod detail;
 pub(crate) mod filter;
 pub(crate) mod findings;
@@ -48,6 +49,9 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
         detail::draw(model, frame, &areas);
     }
     draw_notice(model, frame, areas.notice);
+    if areas.chips.height > 0 {
+        chips::draw(model, frame, areas.chips);
+    }
     filter::draw(model, frame, areas.filter);
     match &model.filter_line {
         Some(line) => {
@@ -92,6 +96,11 @@ fn draw_save(model: &Model, line: &SaveLine, frame: &mut Frame<'_>, area: Rect) 
 /// The keys that one needs most, and where in the list one is.
 fn draw_footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let mut bar = Bar::default();
+    if model.chips.at.is_some() {
+        bar.left(1, [Span::styled(chips::help(), model.theme.dim())]);
+        bar.draw(frame, area);
+        return;
+    }
     if let Some(said) = &model.said {
         bar.left(
             1,

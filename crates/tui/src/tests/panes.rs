@@ -195,3 +195,58 @@ fn the_sample_that_is_looked_at_is_saved() {
     assert!(screen.saved.is_none() && screen.model.save_line.is_none());
     assert!(!screen.text().contains("write to"));
 }
+
+#[test]
+fn filters_are_kept_turned_off_and_removed() {
+    let mut screen = Screen::story(100, 30);
+    let all = screen.goids();
+    screen.keys("f");
+    assert!(screen.text().contains("there is no filter to keep"));
+    let filter = |screen: &mut Screen, text: &str| {
+        screen.keys("/");
+        screen.msg(Msg::Paste(text.to_owned()));
+        screen.key(Key::Enter);
+        screen.goids()
+    };
+    let waiting = filter(&mut screen, "status:waiting");
+    assert_ne!(waiting, all);
+    screen.keys("f");
+    assert_eq!(
+        (
+            screen.goids(),
+            screen.model.asked.choice.filter_text.as_str()
+        ),
+        (waiting.clone(), "")
+    );
+    assert!(
+        screen.text().contains("kept 1[x] status:waiting"),
+        "{}",
+        screen.text()
+    );
+    // What is typed is asked for beside it.
+    let both = filter(&mut screen, "-reason:select");
+    assert!(both.len() < waiting.len() && both.iter().all(|goid| waiting.contains(goid)));
+    screen.keys("f");
+    screen.keys("v1");
+    assert!(
+        screen
+            .text()
+            .contains("1[ ] status:waiting  2[x] -reason:select"),
+        "{}",
+        screen.text()
+    );
+    let second = screen.goids();
+    assert!(second.len() > both.len());
+    screen.keys("l x");
+    assert_eq!(screen.goids(), all);
+    screen.keys("1");
+    assert_eq!(screen.goids(), waiting);
+    screen.key(Key::Esc);
+    assert!(screen.model.chips.at.is_none());
+    // And so it ends with all of them, whatever was in force.
+    screen.key(Key::Esc);
+    assert_eq!(screen.goids(), all);
+    assert!(screen.text().contains("1[ ] status:waiting"));
+    screen.keys("vx");
+    assert!(!screen.text().contains("kept"), "{}", screen.text());
+}

@@ -167,6 +167,8 @@ fn check_rows(screen: &mut Screen) {
     if screen.model.filter_line.is_some() {
         screen.key(Key::Esc);
     }
+    screen.model.save_line = None;
+    screen.model.chips = Default::default();
     screen.model.asked.choice.only = Only::All;
     screen.model.try_filter("");
     screen.model.overlay = None;

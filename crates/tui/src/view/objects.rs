@@ -23,7 +23,7 @@ pub(crate) fn build(of: &Material<'_>) -> Vec<Line> {
     let objects = snapshot.and_then(|snapshot| snapshot.objects.as_deref());
     let objects = objects.unwrap_or_default();
     let choice = &of.question.choice;
-    let choosy = !choice.filter_text.is_empty() || choice.only != Only::All;
+    let choosy = !choice.filter.is_empty() || choice.only != Only::All;
     let mut visible: HashSet<Goid, RandomState> = HashSet::default();
     if choosy {
         let rows = of.order.rows.iter();

@@ -262,7 +262,7 @@ fn nothing(model: &Model) -> Vec<Line<'static>> {
             model.list.choice().only.word()
         );
         lines.push(Line::raw(text));
-    } else if model.list.choice().filter_text.is_empty() {
+    } else if model.list.choice().filter.is_empty() {
         lines.push(Line::raw("There are no goroutines to show."));
     } else {
         lines.push(Line::raw("No goroutine matches the filter."));
