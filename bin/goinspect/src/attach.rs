@@ -10,12 +10,13 @@ use model::Snapshot;
 use sampler::{ErrorKind, Session, Wanted};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
-use tui::{Feed, FeedEvent, Request, UiError, UiOptions};
+use tui::{Feed, FeedEvent, Request, Saver, UiError, UiOptions};
 
 use crate::args::{self, Common};
 use crate::config::{Config, Theme};
 use crate::failure::Failure;
 use crate::replay::Replay;
+use crate::save::save;
 use crate::snapshot::options;
 use crate::target::{Given, open_recording, unreadable_recording};
 
@@ -159,11 +160,14 @@ impl Screen {
             title: title(first),
             color: common.color.enabled() && config.theme != Theme::None,
             light: config.theme == Theme::Light,
+            true_color: config.true_color(std::env::var("COLORTERM").ok().as_deref()),
             keymap: config.keymap()?,
             view: config.view,
             filter: filter.map(|f| f.text.clone()).unwrap_or_default(),
+            chips: config.chips()?,
             interval,
             max_overhead: None,
+            saver: Saver(Arc::new(save)),
             at_work: Arc::default(),
         };
         let feed = Feed {

@@ -5,9 +5,10 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use model::Filter;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use tui::{Keymap, View};
+use tui::{Chip, Keymap, View};
 
 use crate::failure::Failure;
 
@@ -18,9 +19,14 @@ pub struct Config {
     /// The colours suit this background.
     #[serde(default)]
     pub theme: Theme,
+    /// Which colours there are; what the terminal says, if this says nothing.
+    pub colors: Option<Colors>,
     /// The view that the UI starts with.
     #[serde(default, deserialize_with = "view")]
     pub view: View,
+    /// Filters that are kept in the UI, by name.
+    #[serde(default)]
+    pub filters: BTreeMap<String, String>,
     /// Other keys for actions.
     #[serde(default)]
     pub keys: BTreeMap<String, Vec<String>>,
@@ -37,6 +43,17 @@ pub enum Theme {
     Light,
     /// No colours, as with `NO_COLOR`.
     None,
+}
+
+/// How many colours a terminal has.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Colors {
+    /// Its own, which its user may have chosen.
+    #[serde(rename = "16")]
+    Sixteen,
+    /// 24 bits each.
+    #[serde(rename = "truecolor")]
+    TrueColor,
 }
 
 /// A view by its name, as its tab says it, in small letters.
@@ -64,6 +81,30 @@ impl Config {
         };
         let wrong = |why: String| Failure::command_line(format!("{}: {why}", path.display()));
         toml::from_str(&text).map_err(|why| wrong(why.to_string()))
+    }
+
+    /// Whether to use more than sixteen colours; `colorterm` is what the terminal says of itself (`$COLORTERM`).
+    pub fn true_color(&self, colorterm: Option<&str>) -> bool {
+        match self.colors {
+            Some(colors) => colors == Colors::TrueColor,
+            None => matches!(colorterm, Some("truecolor" | "24bit")),
+        }
+    }
+
+    /// The filters that are kept; none of them is in force at first.
+    pub fn chips(&self) -> Result<Vec<Chip>, Failure> {
+        let chip = |(name, text): (&String, &String)| {
+            let filter = Filter::parse(text).map_err(|why| {
+                let what = format!("the configuration's filter {name}: {}", why.message);
+                Failure::command_line(what)
+            })?;
+            Ok(Chip {
+                name: name.clone(),
+                filter,
+                on: false,
+            })
+        };
+        self.filters.iter().map(chip).collect()
     }
 
     /// Which keys do what.
@@ -103,6 +144,20 @@ mod tests {
         ] {
             assert!(toml::from_str::<Config>(wrong).is_err(), "{wrong}");
         }
+        let colors = |text: &str, says| {
+            let config: Config = toml::from_str(text).unwrap();
+            config.true_color(says)
+        };
+        assert!(!colors("", None) && colors("", Some("truecolor")) && !colors("", Some("yes")));
+        assert!(
+            !colors("colors = \"16\"", Some("24bit")) && colors("colors = \"truecolor\"", None)
+        );
+        let text = "[filters]\nstuck = \"age:>5m\"";
+        let config: Config = toml::from_str(text).unwrap();
+        let chips = config.chips().unwrap();
+        assert_eq!((chips[0].name.as_str(), chips[0].on), ("stuck", false));
+        let config: Config = toml::from_str("[filters]\nx = \"age:\"").unwrap();
+        assert!(config.chips().is_err());
         let unknown: Config = toml::from_str("[keys]\npaws = [\"p\"]").unwrap();
         assert!(unknown.keymap().is_err());
     }

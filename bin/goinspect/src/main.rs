@@ -14,6 +14,7 @@ mod output;
 mod ps;
 mod record;
 mod replay;
+mod save;
 mod snapshot;
 mod target;
 mod why;

@@ -100,10 +100,10 @@ impl Diff {
 
 /// Compares goroutines by ID, in linear time.
 ///
-/// Should a damaged target hold an ID twice, each of the new ones is compared with the last of the old ones,
+/// Should a damaged target hold an ID twice, each of the new ones is compared with one of the old ones,
 /// and none of those is gone, if one of the new ones is the same goroutine.
 pub fn diff(old: &[Arc<Goroutine>], new: &[Arc<Goroutine>]) -> Diff {
-    let by_goid: HashMap<Goid, usize> = old.iter().enumerate().map(|(i, g)| (g.goid, i)).collect();
+    let mut places = Places::new(old);
     let mut stays = vec![false; old.len()];
     let mut stacks = StackComparison::default();
     let mut reused = Vec::new();
@@ -111,7 +111,7 @@ pub fn diff(old: &[Arc<Goroutine>], new: &[Arc<Goroutine>]) -> Diff {
         .iter()
         .enumerate()
         .map(|(n, now)| {
-            let before = by_goid.get(&now.goid).and_then(|&i| Some((i, old.get(i)?)));
+            let before = places.find(now).and_then(|i| Some((i, old.get(i)?)));
             let Some((i, before)) = before else {
                 return Change::New;
             };
@@ -129,17 +129,65 @@ pub fn diff(old: &[Arc<Goroutine>], new: &[Arc<Goroutine>]) -> Diff {
             }
         })
         .collect();
-    let is_gone = |goid: &Goid| {
-        by_goid
-            .get(goid)
-            .is_none_or(|&i| stays.get(i) == Some(&false))
-    };
-    let gone = old.iter().enumerate();
-    let gone = gone.filter(|(_, g)| is_gone(&g.goid)).map(|(i, _)| i);
     Diff {
         changes,
-        gone: gone.collect(),
+        gone: gone(old, &stays),
         reused,
+    }
+}
+
+/// Those of the old ones that do not stay. Where an ID is there twice, one that stays is enough.
+fn gone(old: &[Arc<Goroutine>], stays: &[bool]) -> Vec<usize> {
+    let those = |which: bool| {
+        let all = old.iter().zip(stays).enumerate();
+        all.filter(move |(_, (_, stays))| **stays == which)
+    };
+    let mut gone: HashMap<Goid, bool> = those(false).map(|(_, (g, _))| (g.goid, true)).collect();
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    for (_, (g, _)) in those(true) {
+        gone.entry(g.goid).and_modify(|gone| *gone = false);
+    }
+    let is_gone = |goid: &Goid| gone.get(goid) == Some(&true);
+    let list = those(false).filter(|(_, (g, _))| is_gone(&g.goid));
+    list.map(|(i, _)| i).collect()
+}
+
+/// Where in the old list a goroutine is. Mostly both lists have the same ones in the same order, and it is where the
+/// last one was found, or right behind; only where they part is it looked for.
+struct Places<'a> {
+    old: &'a [Arc<Goroutine>],
+    next: usize,
+    by_goid: Option<HashMap<Goid, usize>>,
+}
+
+impl<'a> Places<'a> {
+    fn new(old: &'a [Arc<Goroutine>]) -> Places<'a> {
+        Places {
+            old,
+            next: 0,
+            by_goid: None,
+        }
+    }
+
+    fn find(&mut self, now: &Arc<Goroutine>) -> Option<usize> {
+        // The list is that of the runtime, which puts a new goroutine where one has ended, or at the end.
+        for at in [self.next, self.next + 1] {
+            let is_it = |old: &Arc<Goroutine>| Arc::ptr_eq(old, now) || old.goid == now.goid;
+            if self.old.get(at).is_some_and(is_it) {
+                self.next = at + 1;
+                return Some(at);
+            }
+        }
+        let old = self.old;
+        let by_goid = self
+            .by_goid
+            .get_or_insert_with(|| old.iter().map(|g| g.goid).zip(0..).collect());
+        let found = by_goid.get(&now.goid).copied();
+        // One that is new mostly is where another one was.
+        self.next = found.unwrap_or(self.next) + 1;
+        found
     }
 }
 

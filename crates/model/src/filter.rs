@@ -80,6 +80,12 @@ impl Filter {
         Ok(Filter { terms })
     }
 
+    /// The filter that holds where both do.
+    pub fn and(mut self, other: &Filter) -> Filter {
+        self.terms.extend_from_slice(&other.terms);
+        self
+    }
+
     /// Whether it has no terms and so matches everything.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()

@@ -15,7 +15,10 @@ const FIELDS: [&str; 10] = [
 const MAX: usize = 200;
 
 /// The word that the cursor stands at the end of, and what it can become.
+#[derive(Default)]
 pub(crate) struct Completion {
+    /// What stands before the cursor.
+    pub of: String,
     /// How many bytes before the cursor it takes the place of.
     pub replaced: usize,
     /// In alphabetical order; whole words, quoted where they must be.
@@ -55,6 +58,7 @@ pub(crate) fn complete(text: &str, watch: &Watch) -> Completion {
         }
     }
     Completion {
+        of: text.to_owned(),
         replaced: word.len(),
         words: words.into_iter().collect(),
     }

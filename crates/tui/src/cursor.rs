@@ -80,18 +80,25 @@ impl Cursor {
         self.offset = self.offset.min(last).clamp(lowest, self.line);
     }
 
-    /// Finds the selection again after the lines have changed.
-    pub fn find_again(&mut self, cause: Cause, len: usize, id_at: impl Fn(usize) -> Option<Id>) {
+    /// Finds the selection again after the lines have changed; `find` says where a line is.
+    pub fn find_again(
+        &mut self,
+        cause: Cause,
+        len: usize,
+        find: impl FnOnce(Id) -> Option<usize>,
+        id_at: impl Fn(usize) -> Option<Id>,
+    ) {
         if cause == Cause::Asked && self.line == 0 {
             self.offset = 0;
             self.select(0, len, id_at);
             return;
         }
         // Usually nothing moved.
-        let is_it = |line: &usize| self.selected.is_some() && id_at(*line) == self.selected;
-        let found = Some(self.line)
-            .filter(is_it)
-            .or_else(|| (0..len).find(is_it));
+        let stays = self.selected.is_some() && id_at(self.line) == self.selected;
+        let found = match stays {
+            true => Some(self.line),
+            false => self.selected.and_then(find),
+        };
         let line = found.unwrap_or(self.line);
         if self.offset > 0 {
             // The selection stays on its line of the screen while others come and go above it.

@@ -25,6 +25,8 @@ pub(crate) struct Areas {
     /// The bar between list and stack when they are side by side.
     pub bar: Rect,
     pub notice: Rect,
+    /// The filters that are kept.
+    pub chips: Rect,
     pub filter: Rect,
     pub footer: Rect,
 }
@@ -46,12 +48,14 @@ pub(crate) fn areas(model: &Model, screen: Rect) -> Areas {
     };
     let footer = take_bottom(&mut rest, u16::try_from(footer).unwrap_or(1));
     let filter = take_bottom(&mut rest, u16::from(model.shows_filter_line()));
+    let chips = take_bottom(&mut rest, u16::from(!model.chips.list.is_empty()));
     let lines = notice(model, usize::from(screen.width)).len().min(3);
     let notice = take_bottom(&mut rest, u16::try_from(lines).unwrap_or(0));
     let areas = Areas {
         header,
         tabs,
         notice,
+        chips,
         filter,
         footer,
         ..Areas::default()
@@ -113,8 +117,7 @@ pub(crate) fn areas(model: &Model, screen: Rect) -> Areas {
 
 /// What must be said about the feed: that it ended, or why there was no sample.
 pub(crate) fn notice(model: &Model, columns: usize) -> Vec<String> {
-    let watch = &model.watch;
-    match (&watch.ended, &watch.trouble) {
+    match (&model.ended, &model.trouble) {
         (Some(message), _) => wrap(&clean(message), columns),
         (None, Some((message, hint))) => {
             let mut lines = wrap(&format!("error: {}", clean(message)), columns);

@@ -8,6 +8,7 @@
 //! program must not be able to send escape sequences to the terminal of whoever looks at it.
 
 mod analyst;
+mod chips;
 mod complete;
 mod cursor;
 mod feed;
@@ -19,8 +20,11 @@ mod mouse;
 mod navigate;
 mod outline;
 mod pace;
+mod past;
+mod question;
 mod row;
 mod run;
+mod save;
 mod series;
 mod source;
 mod state;
@@ -32,15 +36,18 @@ mod trends;
 mod update;
 mod view;
 mod watch;
+mod worker;
 
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use chips::Chip;
 pub use feed::{Feed, FeedEvent, Request};
 pub use keymap::Keymap;
 pub use pace::interval_within;
 pub use run::{Exit, UiError, UiOptions, run};
+pub use save::{Save, Saver};
 pub use state::View;
 pub use timeline::context;

@@ -12,11 +12,11 @@ const MAX_WAY: usize = 100;
 
 /// Shows a view.
 pub(crate) fn go_to(model: &mut Model, view: View) {
-    model.view = view;
+    model.asked.view = view;
     model.focus = Focus::List;
     model.way.clear();
     model.overlay = None;
-    model.rebuild_outline(Cause::Sample);
+    model.ask(Cause::Sample);
 }
 
 /// Selects a line of the view.
@@ -60,7 +60,7 @@ fn set_open(model: &mut Model, open: bool) {
         && let Some(line) = outline.selected()
     {
         outline.set_open(line.id, open);
-        model.rebuild_outline(Cause::Sample);
+        model.ask(Cause::Sample);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The lines of a view that has goroutines under heads.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::cursor::{Cause, Cursor, Id};
 
@@ -39,24 +40,22 @@ pub(crate) struct Outline {
     pub lines: Vec<Line>,
     pub at: Cursor,
     /// What the user has opened or closed.
-    touched: HashMap<Id, bool>,
+    pub touched: Arc<HashMap<Id, bool>>,
 }
 
 impl Outline {
-    /// Whether a head is open, `default` unless the user said otherwise.
-    pub fn is_open(&self, id: Id, default: bool) -> bool {
-        self.touched.get(&id).copied().unwrap_or(default)
-    }
-
     pub fn set_open(&mut self, id: Id, open: bool) {
-        self.touched.insert(id, open);
+        Arc::make_mut(&mut self.touched).insert(id, open);
     }
 
-    pub fn replace(&mut self, lines: Vec<Line>, cause: Cause) {
-        self.lines = lines;
+    /// Shows other lines, and gives those before back.
+    pub fn replace(&mut self, lines: Vec<Line>, cause: Cause) -> Vec<Line> {
+        let before = std::mem::replace(&mut self.lines, lines);
         let lines = &self.lines;
         let id_at = |line: usize| lines.get(line).map(|line| line.id);
-        self.at.find_again(cause, lines.len(), id_at);
+        let find = |id| lines.iter().position(|line| line.id == id);
+        self.at.find_again(cause, lines.len(), find, id_at);
+        before
     }
 
     pub fn select(&mut self, line: usize) {

@@ -3,21 +3,25 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::sync::mpsc::TryRecvError;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 
 use crate::analyst::Analyst;
+use crate::chips::Chip;
 use crate::feed::{Feed, FeedEvent, Request};
 use crate::keymap::Keymap;
+use crate::save::Saver;
 use crate::source;
-use crate::state::{Model, View, Wish};
+use crate::state::{LATE, Model, View, Wish};
 use crate::terminal::{self, Keyboard};
 use crate::update::{Effect, Msg, update};
 use crate::view::view;
+use crate::worker::Worker;
 
 /// How the screen starts.
 #[derive(Clone, Debug)]
@@ -28,17 +32,23 @@ pub struct UiOptions {
     pub color: bool,
     /// Whether the terminal's background is light.
     pub light: bool,
+    /// Whether the terminal has more colours than sixteen.
+    pub true_color: bool,
     /// Which keys do what.
     pub keymap: Keymap,
     /// The view to start with.
     pub view: View,
     /// The filter to start with, in the language of [`model::Filter`]; empty for none.
     pub filter: String,
+    /// Filters that are kept beside it.
+    pub chips: Vec<Chip>,
     /// The interval that the sampler starts with.
     pub interval: Duration,
     /// The share of the program's time that stops may take at most (0.01 is a percent), if the sampler
     /// keeps to one: see [`crate::interval_within`].
     pub max_overhead: Option<f64>,
+    /// Writes the sample that the user wants to keep.
+    pub saver: Saver,
     /// Held by whoever takes samples while the program stands still: goinspect does not let itself be stopped
     /// (Ctrl-Z) in the middle of that.
     pub at_work: Arc<Mutex<()>>,
@@ -138,16 +148,25 @@ where
     let failed = |error: B::Error| UiError::Terminal(io::Error::other(error));
     let start = Instant::now();
     let at_work = options.at_work.clone();
+    let saver = options.saver.clone();
     let mut model = Model::new(options);
     let size = terminal.size().map_err(failed)?;
     update(&mut model, Msg::Resize(size.width, size.height));
-    let analyst = Analyst::start().map_err(UiError::Terminal)?;
+    let mut outside = Outside {
+        analyst: Analyst::start().map_err(UiError::Terminal)?,
+        worker: Worker::start().map_err(UiError::Terminal)?,
+        at_work,
+        saver,
+        saved: channel(),
+        saving: Vec::new(),
+    };
     let mut connected = true;
     let mut drawn: Option<Duration> = None;
     loop {
         let now = start.elapsed();
         update(&mut model, Msg::Tick(now));
-        if drawn.is_none_or(|at| now.saturating_sub(at) >= CLOCK) {
+        let clock = if model.working.is_some() { LATE } else { CLOCK };
+        if drawn.is_none_or(|at| now.saturating_sub(at) >= clock) {
             terminal.draw(|frame| view(&model, frame)).map_err(failed)?;
             drawn = Some(now);
         }
@@ -163,7 +182,10 @@ where
                 }
             }
         }
-        messages.extend(analyst.findings.try_iter().map(Msg::Found));
+        messages.extend(outside.analyst.findings.try_iter().map(Msg::Found));
+        messages.extend(outside.saved.1.try_iter().map(Msg::Said));
+        let answers = outside.worker.answers().into_iter().map(Box::new);
+        messages.extend(answers.map(Msg::Answer));
         let patience = if messages.is_empty() {
             PATIENCE
         } else {
@@ -188,34 +210,91 @@ where
                 }
                 None => {}
             }
-        }
-        for wish in std::mem::take(&mut model.wishes) {
-            match wish {
-                Wish::Analyse(snapshot) => analyst.look_at(snapshot),
-                Wish::Read(path) => {
-                    let lines = source::read(&path);
-                    update(&mut model, Msg::Source(path, lines));
-                }
-                Wish::Copy(text) => events.copy(&text).map_err(UiError::Terminal)?,
-                Wish::Suspend => {
-                    // Whoever panicked with it has let the program go.
-                    let still = at_work.lock().unwrap_or_else(PoisonError::into_inner);
-                    events.suspend().map_err(UiError::Terminal)?;
-                    drop(still);
-                    terminal.clear().map_err(failed)?;
-                    // It may have another size now.
-                    let size = terminal.size().map_err(failed)?;
-                    update(&mut model, Msg::Resize(size.width, size.height));
-                }
-                Wish::Edit(path, line) => {
-                    let trouble = events.edit(&path, line).map_err(UiError::Terminal)?;
-                    terminal.clear().map_err(failed)?;
-                    if let Some(trouble) = trouble {
-                        update(&mut model, Msg::Said(trouble));
-                    }
+            // What is typed next is about what this shows.
+            while !model.wishes.is_empty() {
+                for wish in std::mem::take(&mut model.wishes) {
+                    outside.grant(wish, &mut model, terminal, events)?;
                 }
             }
-            drawn = None;
         }
+    }
+}
+
+/// Those who do what `update` must not.
+struct Outside {
+    analyst: Analyst,
+    worker: Worker,
+    at_work: Arc<Mutex<()>>,
+    saver: Saver,
+    /// What became of files that were to be written.
+    saved: (Sender<String>, Receiver<String>),
+    saving: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Outside {
+    /// What is being written is not left half written.
+    fn drop(&mut self) {
+        for thread in self.saving.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Outside {
+    fn grant<B: Backend>(
+        &mut self,
+        wish: Wish,
+        model: &mut Model,
+        terminal: &mut Terminal<B>,
+        events: &mut impl Events,
+    ) -> Result<(), UiError>
+    where
+        B::Error: Send + Sync + 'static,
+    {
+        let failed = |error: B::Error| UiError::Terminal(io::Error::other(error));
+        match wish {
+            Wish::Analyse(snapshot) => self.analyst.look_at(snapshot),
+            Wish::Work(steps) => {
+                if let Some(answer) = self.worker.ask(steps, model.question()) {
+                    update(model, Msg::Answer(Box::new(answer)));
+                }
+            }
+            Wish::Free(what) => self.worker.free(what),
+            Wish::Save(snapshot, path) => {
+                let (saver, saved) = (self.saver.clone(), self.saved.0.clone());
+                // With a million goroutines it takes seconds.
+                let write = move || {
+                    let said = (saver.0)(&snapshot, &path).unwrap_or_else(|why| why);
+                    // Whoever has left the screen is not told.
+                    let _ = saved.send(said);
+                };
+                let thread = thread::Builder::new().name("goinspect-save".to_owned());
+                self.saving
+                    .push(thread.spawn(write).map_err(UiError::Terminal)?);
+            }
+            Wish::Read(path) => {
+                let lines = source::read(&path);
+                update(model, Msg::Source(path, lines));
+            }
+            Wish::Copy(text) => events.copy(&text).map_err(UiError::Terminal)?,
+            Wish::Suspend => {
+                // Whoever panicked with it has let the program go.
+                let still = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+                events.suspend().map_err(UiError::Terminal)?;
+                drop(still);
+                terminal.clear().map_err(failed)?;
+                // It may have another size now.
+                let size = terminal.size().map_err(failed)?;
+                update(model, Msg::Resize(size.width, size.height));
+            }
+            Wish::Edit(path, line) => {
+                let trouble = events.edit(&path, line).map_err(UiError::Terminal)?;
+                terminal.clear().map_err(failed)?;
+                if let Some(trouble) = trouble {
+                    update(model, Msg::Said(trouble));
+                }
+            }
+        }
+        Ok(())
     }
 }

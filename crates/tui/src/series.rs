@@ -2,11 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Goroutine, Snapshot, Status};
+use model::{Snapshot, Status};
 
 use crate::list::function;
+use crate::trends::Alike;
 use crate::watch::{Mark, Watch, elapsed};
 
 /// How many samples are remembered.
@@ -28,36 +30,29 @@ pub(crate) struct Point {
     pub pause: Option<Duration>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Series {
-    pub points: VecDeque<Point>,
+    pub points: VecDeque<Arc<Point>>,
     /// Where most of the last sample's goroutines are, and how many.
     pub places: Vec<(String, usize)>,
 }
 
 impl Series {
     /// Takes in the watch's last sample; `before` is the one before that.
-    pub fn sample(&mut self, watch: &Watch, before: Option<&Snapshot>) {
+    pub fn sample(&mut self, watch: &Watch, alike: &[Alike<'_>], before: Option<&Snapshot>) {
         let Some(snapshot) = &watch.snapshot else {
             return;
         };
         let mut by_status = [0; Status::ALL.len()];
         let mut by_state: HashMap<&str, u32> = HashMap::new();
-        for g in snapshot.user_goroutines() {
-            let at = Status::ALL.iter().position(|status| *status == g.status);
-            if let Some(count) = at.and_then(|at| by_status.get_mut(at)) {
-                *count += 1;
-            }
-            *by_state.entry(g.state()).or_default() += 1;
-        }
-        // Many goroutines share few stacks.
-        let mut stacks: HashMap<_, (&Goroutine, usize)> = HashMap::new();
-        for g in snapshot.user_goroutines() {
-            stacks.entry(g.frames.as_ptr()).or_insert((&**g, 0)).1 += 1;
-        }
         let mut places: HashMap<&str, usize> = HashMap::new();
-        for (g, n) in stacks.into_values() {
-            *places.entry(function(g).0).or_default() += n;
+        for Alike { one, count } in alike {
+            let at = Status::ALL.iter().position(|status| *status == one.status);
+            if let Some(sum) = at.and_then(|at| by_status.get_mut(at)) {
+                *sum += count;
+            }
+            *by_state.entry(one.state()).or_default() += count;
+            *places.entry(function(one).0).or_default() += *count as usize;
         }
         let mut places: Vec<(&str, usize)> = places.into_iter().collect();
         places.sort_unstable_by_key(|(name, n)| (Reverse(*n), *name));
@@ -68,7 +63,7 @@ impl Series {
             let rows = rows.filter(|row| row.mark == mark && row.missed <= 1);
             rows.filter(|row| !row.goroutine.system).count() as u32
         };
-        self.points.push_back(Point {
+        self.points.push_back(Arc::new(Point {
             user: watch.user as u32,
             by_status,
             by_state: by_state
@@ -79,7 +74,7 @@ impl Series {
             ended: before.map_or(0, |_| is_user(Mark::Gone)),
             elapsed: before.map_or(Duration::ZERO, |before| elapsed(before, snapshot)),
             pause: snapshot.capture.pause,
-        });
+        }));
         if self.points.len() > SAMPLES {
             self.points.pop_front();
         }
@@ -88,7 +83,7 @@ impl Series {
     /// The share of its time that the program stood still between the last samples.
     pub fn overhead(&self) -> Option<f64> {
         let recent = self.points.iter().rev().take(10);
-        let recent: Vec<&Point> = recent.filter(|p| !p.elapsed.is_zero()).collect();
+        let recent: Vec<&Arc<Point>> = recent.filter(|p| !p.elapsed.is_zero()).collect();
         let time: Duration = recent.iter().map(|p| p.elapsed).sum();
         let pause: Duration = recent.iter().filter_map(|p| p.pause).sum();
         (!time.is_zero()).then(|| pause.as_secs_f64() / time.as_secs_f64())

@@ -1,5 +1,6 @@
 //! All that the screen depends on.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,20 +9,24 @@ use std::time::Duration;
 use analysis::Finding;
 use model::{Filter, FilterError, Goid, Snapshot};
 
-use crate::complete::{Completion, complete};
+use crate::chips::Chips;
+use crate::complete::Completion;
 use crate::cursor::{Cause, Cursor};
 use crate::input::Input;
 use crate::keymap::{Action, Keymap};
 use crate::list::List;
 use crate::outline::Outline;
 use crate::pace::interval_within;
+use crate::past::Step;
+use crate::question::Question;
 use crate::run::UiOptions;
+use crate::save::SaveLine;
 use crate::series::Series;
 use crate::theme::Theme;
 use crate::timeline::Timeline;
-use crate::trends::{By, Trends};
+use crate::trends::By;
 use crate::view::detail::Subject;
-use crate::view::{findings, groups, objects, threads, tree};
+use crate::view::groups;
 use crate::watch::{Since, Watch};
 
 /// The views, in the order of their tabs.
@@ -82,17 +87,26 @@ impl View {
     }
 }
 
+/// After that long it is said that an answer is still to come.
+pub(crate) const LATE: Duration = Duration::from_millis(150);
+
 /// Something to be done outside: `update` only asks for it, and what comes of it is a message.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Wish {
     /// To look for what is stuck, off the path of the keys.
     Analyse(Arc<Snapshot>),
+    /// To take in what happened, and to answer what is asked now, off the path of the keys.
+    Work(Vec<Step>),
+    /// To free what is no longer shown, off the path of the keys.
+    Free(Box<dyn Any + Send>),
     /// To read a source file.
     Read(PathBuf),
     /// To put a text on the terminal's clipboard.
     Copy(String),
     /// To open a file at a line in the user's editor.
     Edit(PathBuf, u32),
+    /// To write a sample to a file.
+    Save(Arc<Snapshot>, PathBuf),
     /// To stop goinspect until the shell resumes it.
     Suspend,
 }
@@ -124,9 +138,9 @@ pub(crate) struct FilterLine {
 }
 
 impl FilterLine {
-    pub fn new(text: String, before: String, watch: &Watch) -> FilterLine {
+    pub fn new(text: String, before: String) -> FilterLine {
         FilterLine {
-            completion: complete(&text, watch),
+            completion: Completion::default(),
             input: Input::new(text),
             error: None,
             taken: None,
@@ -135,14 +149,17 @@ impl FilterLine {
     }
 
     /// Takes the next word that is offered: first what they have in common.
-    pub fn take(&mut self, watch: &Watch) {
-        if self.taken.is_none()
-            && let Some(common) = self.completion.common()
-        {
-            let common = common.to_owned();
-            self.input.replace_before(self.completion.replaced, &common);
-            self.completion = complete(self.input.before_cursor(), watch);
-            return;
+    pub fn take(&mut self) {
+        if self.taken.is_none() {
+            // What is offered may still be for what was there before the last key.
+            if self.completion.of != self.input.before_cursor() {
+                return;
+            }
+            if let Some(common) = self.completion.common() {
+                let common = common.to_owned();
+                self.input.replace_before(self.completion.replaced, &common);
+                return;
+            }
         }
         let (next, replaced) = match self.taken {
             Some((at, len)) => (at + 1, len),
@@ -163,24 +180,33 @@ pub(crate) struct Model {
     pub size: (u16, u16),
     /// Since the screen began.
     pub now: Duration,
-    pub watch: Watch,
+    /// What is to be shown. What is shown may still be what was asked for before.
+    pub asked: Question,
+    /// Whether the list was asked for in another order, which begins at its top.
+    pub from_top: bool,
+    /// Since when an answer has been missing.
+    pub working: Option<Duration>,
+    pub watch: Arc<Watch>,
+    /// Why the last attempt to take a sample failed, and what to do.
+    pub trouble: Option<(String, Option<String>)>,
+    /// Why there will be no more samples.
+    pub ended: Option<String>,
     pub timeline: Timeline,
     pub list: List,
     pub view: View,
     pub groups: Outline,
     pub group_list: Vec<groups::Group>,
     pub by: By,
-    pub trends: Trends,
     pub tree: Outline,
     pub objects: Outline,
     pub findings: Outline,
-    pub finding_list: Vec<Finding>,
+    pub finding_list: Arc<[Finding]>,
     /// For how long the longest of each one's goroutines has been as it is.
     pub finding_since: Vec<Since>,
     /// Whether the findings are those of a sample, and not yet to come.
     pub analysed: bool,
     pub threads: Outline,
-    pub series: Series,
+    pub series: Arc<Series>,
     pub focus: Focus,
     /// What the detail pane was led to, if not to what is selected, and the way there.
     pub way: Vec<Subject>,
@@ -198,6 +224,8 @@ pub(crate) struct Model {
     pub overlay: Option<Overlay>,
     pub overlay_scroll: usize,
     pub filter_line: Option<FilterLine>,
+    pub chips: Chips,
+    pub save_line: Option<SaveLine>,
     pub interval: Duration,
     pub paused: bool,
     /// The share of the program's time that stops may take, if there is a limit.
@@ -211,26 +239,31 @@ impl Model {
             theme: Theme {
                 color: options.color,
                 light: options.light,
+                true_color: options.true_color,
             },
             keymap: options.keymap,
             size: (80, 24),
             now: Duration::ZERO,
-            watch: Watch::default(),
+            asked: Question::new(options.view),
+            from_top: false,
+            working: None,
+            watch: Arc::default(),
+            trouble: None,
+            ended: None,
             timeline: Timeline::default(),
             list: List::default(),
             view: options.view,
             groups: Outline::default(),
             group_list: Vec::new(),
             by: By::Stack,
-            trends: Trends::default(),
             tree: Outline::default(),
             objects: Outline::default(),
             findings: Outline::default(),
-            finding_list: Vec::new(),
+            finding_list: Arc::default(),
             finding_since: Vec::new(),
             analysed: false,
             threads: Outline::default(),
-            series: Series::default(),
+            series: Arc::default(),
             focus: Focus::List,
             way: Vec::new(),
             detail: Cursor::default(),
@@ -242,16 +275,19 @@ impl Model {
             overlay: None,
             overlay_scroll: 0,
             filter_line: None,
+            chips: Chips::new(options.chips),
+            save_line: None,
             interval: options.interval,
             paused: false,
             max_overhead: options.max_overhead,
         };
         if let Some(error) = model.try_filter(&options.filter) {
-            let line = FilterLine::new(options.filter, String::new(), &model.watch);
+            let line = FilterLine::new(options.filter, String::new());
             model.filter_line = Some(FilterLine {
                 error: Some(error),
                 ..line
             });
+            model.ask(Cause::Asked);
         }
         model
     }
@@ -260,38 +296,52 @@ impl Model {
     pub fn try_filter(&mut self, text: &str) -> Option<FilterError> {
         match Filter::parse(text) {
             Ok(filter) => {
-                self.list.set_filter(text.trim(), filter);
-                self.rebuild(Cause::Asked);
+                self.asked.choice.filter_text = text.trim().to_owned();
+                self.asked.choice.filter = self.chips.with(filter);
+                self.ask(Cause::Asked);
                 None
             }
             Err(error) => Some(error),
         }
     }
 
-    /// Puts together anew what the view shows. The others are when they are gone to.
-    pub fn rebuild(&mut self, cause: Cause) {
-        self.list.rebuild(&self.watch, cause);
-        self.rebuild_outline(cause);
+    /// Asks for what `asked` says now.
+    pub fn ask(&mut self, cause: Cause) {
+        self.asked.generation += 1;
+        self.from_top |= cause == Cause::Asked;
+        self.work(Vec::new());
     }
 
-    /// The same where the list is as it was.
-    pub fn rebuild_outline(&mut self, cause: Cause) {
-        let lines = match self.view {
-            View::Goroutines | View::Overview => return,
-            View::Groups => groups::build(self),
-            View::Tree => tree::build(self),
-            View::Objects => objects::build(self),
-            View::Findings => findings::build(self),
-            View::Threads => threads::build(self),
-        };
-        if let Some(outline) = self.outline_mut() {
-            outline.replace(lines, cause);
+    /// Has what happened taken in; what is asked for stays as it is.
+    pub fn work(&mut self, steps: Vec<Step>) {
+        self.working.get_or_insert(self.now);
+        self.wishes.push(Wish::Work(steps));
+    }
+
+    /// Whether what was asked for takes its time.
+    pub fn is_late(&self) -> bool {
+        let late = |since: Duration| self.now.saturating_sub(since) >= LATE;
+        self.working.is_some_and(late)
+    }
+
+    /// What to ask now.
+    pub fn question(&self) -> Question {
+        let outline = self.outline_of(self.asked.view);
+        let line = self.filter_line.as_ref();
+        Question {
+            touched: outline.map_or_else(Arc::default, |outline| outline.touched.clone()),
+            completing: line.map(|line| line.input.before_cursor().to_owned()),
+            ..self.asked.clone()
         }
     }
 
     /// The lines of the view, if it is one of those that have heads.
     pub fn outline(&self) -> Option<&Outline> {
-        match self.view {
+        self.outline_of(self.view)
+    }
+
+    fn outline_of(&self, view: View) -> Option<&Outline> {
+        match view {
             View::Goroutines | View::Overview => None,
             View::Groups => Some(&self.groups),
             View::Tree => Some(&self.tree),
@@ -363,7 +413,7 @@ impl Model {
 
     /// Whether a key does anything here: what does not is not offered.
     pub fn can(&self, action: Action) -> bool {
-        let ended = self.watch.ended.is_some();
+        let ended = self.ended.is_some();
         match action {
             Action::Pause | Action::Step | Action::Longer | Action::Shorter => !ended,
             // Nothing came before, and nothing will come.
@@ -375,6 +425,7 @@ impl Model {
             Action::Open | Action::Copy | Action::Edit | Action::Fold => {
                 self.view != View::Overview
             }
+            Action::Save => self.snapshot().is_some(),
             Action::Back => !self.way.is_empty(),
             _ => true,
         }
@@ -385,6 +436,6 @@ impl Model {
     }
 
     pub fn shows_filter_line(&self) -> bool {
-        self.filter_line.is_some() || !self.list.filter_text.is_empty()
+        self.filter_line.is_some() || !self.asked.choice.filter_text.is_empty()
     }
 }

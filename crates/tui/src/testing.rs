@@ -14,7 +14,9 @@ use ratatui::backend::TestBackend;
 
 use crate::feed::FeedEvent;
 use crate::keymap::Key;
+use crate::past::{Past, Step};
 use crate::run::UiOptions;
+use crate::save::Saver;
 use crate::state::View;
 use crate::state::{Model, Wish};
 use crate::update::{Effect, Msg, update};
@@ -189,6 +191,11 @@ pub(crate) struct Screen {
     terminal: Terminal<TestBackend>,
     pub copied: Option<String>,
     pub edited: Option<(PathBuf, u32)>,
+    pub saved: Option<(Arc<Snapshot>, PathBuf)>,
+    pub past: Past,
+    /// Whether answers are held back, and what is still to be taken in before the next one.
+    pub is_slow: bool,
+    pub steps: Option<Vec<Step>>,
 }
 
 pub(crate) fn options() -> UiOptions {
@@ -196,11 +203,14 @@ pub(crate) fn options() -> UiOptions {
         title: "checkout".into(),
         color: false,
         light: false,
+        true_color: false,
         keymap: Default::default(),
         view: View::default(),
         filter: String::new(),
+        chips: Vec::new(),
         interval: Duration::from_secs(1),
         max_overhead: None,
+        saver: Saver(Arc::new(|_, path| Ok(format!("wrote {}", path.display())))),
         at_work: Arc::default(),
     }
 }
@@ -210,12 +220,18 @@ impl Screen {
         let mut model = Model::new(options());
         update(&mut model, Msg::Resize(width, height));
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        Screen {
+        let mut screen = Screen {
             model,
             terminal,
             copied: None,
             edited: None,
-        }
+            saved: None,
+            past: Past::default(),
+            is_slow: false,
+            steps: None,
+        };
+        screen.grant();
+        screen
     }
 
     /// With all of the story told.
@@ -234,25 +250,48 @@ impl Screen {
 
     pub fn resize(&mut self, width: u16, height: u16) {
         self.terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        update(&mut self.model, Msg::Resize(width, height));
+        self.msg(Msg::Resize(width, height));
     }
 
     pub fn feed(&mut self, event: FeedEvent) {
-        update(&mut self.model, Msg::Feed(event));
+        self.msg(Msg::Feed(event));
+    }
+
+    /// Something happens, and what is wished for is granted.
+    pub fn msg(&mut self, msg: Msg) -> Option<Effect> {
+        let effect = update(&mut self.model, msg);
         self.grant();
+        effect
+    }
+
+    /// Answers what is asked, if that was held back.
+    pub fn answer(&mut self) {
+        if let Some(steps) = self.steps.take() {
+            steps.into_iter().for_each(|step| self.past.take(step));
+            let answer = Box::new(self.past.answer(self.model.question()));
+            self.msg(Msg::Answer(answer));
+        }
     }
 
     /// Does what the loop would do with wishes, at once.
-    fn grant(&mut self) {
+    pub fn grant(&mut self) {
         for wish in std::mem::take(&mut self.model.wishes) {
             match wish {
                 Wish::Analyse(snapshot) => {
                     let found = analysis::findings(&snapshot);
-                    update(&mut self.model, Msg::Found(found));
+                    self.msg(Msg::Found(found));
                 }
+                Wish::Work(steps) => {
+                    self.steps.get_or_insert_default().extend(steps);
+                    if !self.is_slow {
+                        self.answer();
+                    }
+                }
+                Wish::Free(_) => {}
                 Wish::Read(path) => {
-                    update(&mut self.model, Msg::Source(path, None));
+                    self.msg(Msg::Source(path, None));
                 }
+                Wish::Save(snapshot, path) => self.saved = Some((snapshot, path)),
                 Wish::Suspend => {}
                 Wish::Copy(text) => self.copied = Some(text),
                 Wish::Edit(path, line) => self.edited = Some((path, line)),
@@ -261,9 +300,7 @@ impl Screen {
     }
 
     pub fn key(&mut self, key: Key) -> Option<Effect> {
-        let effect = update(&mut self.model, Msg::Key(key));
-        self.grant();
-        effect
+        self.msg(Msg::Key(key))
     }
 
     /// Types characters.

@@ -4,6 +4,7 @@ mod behaviour;
 mod panes;
 mod running;
 mod screens;
+mod slow;
 mod speed;
 mod streams;
 mod timeline;

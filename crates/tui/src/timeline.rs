@@ -3,7 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use model::{Goroutine, Snapshot};
+use foldhash::fast::RandomState;
+use model::{Goroutine, Snapshot, unchanged_goroutines};
 
 use crate::keymap::Action;
 
@@ -29,17 +30,27 @@ pub(crate) struct Timeline {
     dropped: usize,
     /// How many there are, with those that were dropped.
     count: usize,
+    /// The one on the screen.
     shown: usize,
-    /// The one that was asked for last; not yet shown while a recording is read.
+    /// The one that was taken in last; not yet shown while that is done.
+    taken: usize,
+    /// The one that was asked for last; not yet taken in while a recording is read.
     asked: usize,
     recorded: bool,
 }
 
 struct Kept {
     snapshot: Arc<Snapshot>,
+    /// Known a little later.
+    weight: Weight,
+}
+
+/// How much memory a sample takes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Weight {
     /// About how many bytes it has, and how many of these the one before has not.
     whole: usize,
-    own: usize,
+    pub own: usize,
 }
 
 /// Where one is, counted from 1.
@@ -52,37 +63,57 @@ pub(crate) struct Place {
 }
 
 impl Timeline {
-    /// Takes in a sample of a process, and says whether it is to be shown: it is not while
+    /// Takes in a sample of a process. Gives its number, and whether it is to be shown: it is not while
     /// somebody looks at an earlier one.
-    pub fn live(&mut self, snapshot: Arc<Snapshot>) -> bool {
-        let follows = self.shown + 1 >= self.count;
-        let kept = Kept::new(snapshot, self.kept.back().map(|kept| &*kept.snapshot));
-        self.kept.push_back(kept);
+    pub fn live(&mut self, snapshot: Arc<Snapshot>) -> (usize, bool) {
+        let follows = self.taken + 1 >= self.count;
+        let weight = Weight::default();
+        self.kept.push_back(Kept { snapshot, weight });
         self.count += 1;
-        while self.kept.len() > MAX_SAMPLES || self.kept.len() > 1 && self.bytes() > MAX_BYTES {
+        if self.kept.len() > MAX_SAMPLES {
             self.kept.pop_front();
             self.dropped += 1;
         }
         if follows {
-            self.shown = self.count - 1;
-            self.asked = self.shown;
+            self.taken = self.count - 1;
+            self.asked = self.taken;
         }
-        follows
+        (self.count - 1, follows)
+    }
+
+    /// Notes how much memory a sample takes. Gives those that there is no more room for.
+    pub fn weighed(&mut self, index: usize, weight: Weight) -> Vec<Arc<Snapshot>> {
+        let at = index.checked_sub(self.dropped);
+        if let Some(kept) = at.and_then(|at| self.kept.get_mut(at)) {
+            kept.weight = weight;
+        }
+        let mut without = Vec::new();
+        while self.kept.len() > 1 && self.bytes() > MAX_BYTES {
+            without.extend(self.kept.pop_front().map(|kept| kept.snapshot));
+            self.dropped += 1;
+        }
+        without
+    }
+
+    /// Notes which sample is on the screen.
+    pub fn show(&mut self, index: usize) {
+        self.shown = index;
     }
 
     /// Notes that a sample of a recording is shown, and says whether it is the one behind the last.
     pub fn recorded(&mut self, index: usize, of: usize) -> bool {
-        let goes_on = self.recorded && index == self.shown + 1;
+        let goes_on = self.recorded && index == self.taken + 1;
         self.recorded = true;
-        (self.shown, self.asked, self.count) = (index, index, of);
+        (self.taken, self.asked, self.count) = (index, index, of);
         goes_on
     }
 
     /// About how many bytes the samples take together. What one shares with the one before is
     /// counted once.
     pub fn bytes(&self) -> usize {
-        let oldest = self.kept.front().map_or(0, |oldest| oldest.whole);
-        oldest + self.kept.iter().skip(1).map(|kept| kept.own).sum::<usize>()
+        let oldest = self.kept.front().map_or(0, |oldest| oldest.weight.whole);
+        let others = self.kept.iter().skip(1).map(|kept| kept.weight.own);
+        oldest + others.sum::<usize>()
     }
 
     /// The sample that an action leads to, by its index; `None` if that is where one is.
@@ -107,7 +138,7 @@ impl Timeline {
         let Some(kept) = self.kept.get(at) else {
             return Vec::new();
         };
-        self.shown = to;
+        self.taken = to;
         let from = at.saturating_sub(context(kept.snapshot.goroutines.len()));
         let those = self.kept.range(from..=at);
         those.map(|kept| kept.snapshot.clone()).collect()
@@ -119,7 +150,7 @@ impl Timeline {
 
     /// Where one is, if that is not at the newest sample of a process.
     pub fn place(&self) -> Option<Place> {
-        (self.recorded || self.shown + 1 < self.count).then_some(Place {
+        (self.recorded || self.taken + 1 < self.count).then_some(Place {
             number: self.shown + 1,
             of: self.count,
             first: self.dropped + 1,
@@ -127,23 +158,27 @@ impl Timeline {
     }
 }
 
-impl Kept {
-    fn new(snapshot: Arc<Snapshot>, before: Option<&Snapshot>) -> Kept {
+impl Weight {
+    /// Of a sample; `before` is the one before it.
+    pub fn of(snapshot: &Snapshot, before: Option<&Snapshot>) -> Weight {
         let old = before.map_or(&[][..], |before| &before.goroutines);
-        let old_goroutines: HashSet<_> = old.iter().map(Arc::as_ptr).collect();
         // Equal stacks are shared by goroutines and samples.
-        let mut stacks: HashSet<_> = old.iter().map(|g| Arc::as_ptr(&g.frames)).collect();
+        let mut stacks: HashSet<_, RandomState> = HashSet::default();
+        stacks.extend(old.iter().map(|g| Arc::as_ptr(&g.frames)));
+        let mut all_stacks: HashSet<_, RandomState> = HashSet::default();
         let fixed = size_of::<Snapshot>() + size_of_val(&*snapshot.goroutines);
         let (mut whole, mut own) = (fixed, fixed);
-        let mut all_stacks = HashSet::new();
-        for g in &snapshot.goroutines {
+        let places = unchanged_goroutines(old, &snapshot.goroutines);
+        for (g, place) in snapshot.goroutines.iter().zip(places) {
             let bytes = bytes_of(g);
             let frames = size_of_val(&*g.frames);
             whole += bytes;
             if all_stacks.insert(Arc::as_ptr(&g.frames)) {
                 whole += frames;
             }
-            if !old_goroutines.contains(&Arc::as_ptr(g)) {
+            // What is equal is not always shared: it is not where the samples were made apart.
+            let old = place.and_then(|at| old.get(at));
+            if !old.is_some_and(|old| Arc::ptr_eq(old, g)) {
                 own += bytes;
                 if stacks.insert(Arc::as_ptr(&g.frames)) {
                     own += frames;
@@ -156,8 +191,7 @@ impl Kept {
             };
             size_of_val(objects) + objects.iter().map(waiting).sum::<usize>()
         });
-        Kept {
-            snapshot,
+        Weight {
             whole: whole + objects,
             own: own + objects,
         }

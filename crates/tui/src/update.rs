@@ -8,21 +8,19 @@ use analysis::Finding;
 use model::Snapshot;
 use ratatui::layout::{Position, Rect};
 
-use crate::complete::complete;
 use crate::cursor::{Cause, Cursor};
 use crate::feed::{FeedEvent, Request};
 use crate::keymap::{Action, Key};
 use crate::layout::{Areas, areas};
 use crate::list::{Only, SortKey};
+use crate::past::{Answer, Step};
 use crate::run::Exit;
-use crate::series::Series;
 use crate::state::{FilterLine, Focus, Model, Overlay, View, Wish};
-use crate::trends::Trends;
 use crate::view::{detail, overlay};
-use crate::{mouse, navigate};
+use crate::watch::Watch;
+use crate::{chips, mouse, navigate, save};
 
 /// Something that happened.
-#[derive(Clone, Debug)]
 pub(crate) enum Msg {
     Key(Key),
     /// At a column and a line.
@@ -33,6 +31,8 @@ pub(crate) enum Msg {
     Feed(FeedEvent),
     /// What is stuck in the last sample that there was time to look through.
     Found(Vec<Finding>),
+    /// What was asked for.
+    Answer(Box<Answer>),
     /// A source file's lines, if it could be read.
     Source(PathBuf, Option<Arc<[String]>>),
     /// Something to be said in the line of keys.
@@ -74,17 +74,26 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
             if let Some(line) = &mut model.filter_line {
                 line.input.insert(&text);
                 apply_filter_line(model);
+            } else if let Some(line) = &mut model.save_line {
+                line.input.insert(&text);
             }
             None
         }
         Msg::Found(findings) => {
-            model.finding_list = findings;
+            model.asked.found = findings.into();
             model.analysed = true;
-            if model.view == View::Findings {
-                model.rebuild_outline(Cause::Sample);
+            // The view shows them when its lines are there.
+            match model.asked.view == View::Findings {
+                true => model.ask(Cause::Sample),
+                false => model.finding_list = model.asked.found.clone(),
             }
             None
         }
+        Msg::Answer(answer) => {
+            on_answer(model, *answer);
+            None
+        }
+
         Msg::Source(path, lines) => {
             if model.sources.len() >= MAX_SOURCES {
                 model.sources.clear();
@@ -139,12 +148,14 @@ pub(crate) fn screen_areas(model: &Model) -> Areas {
 fn on_feed(model: &mut Model, event: FeedEvent) -> Option<Effect> {
     match event {
         FeedEvent::Snapshot(snapshot) => {
+            model.trouble = None;
+            let (index, follows) = model.timeline.live(snapshot.clone());
+            let mut steps = vec![Step::Weigh(index, snapshot.clone())];
             // Whoever looks at an earlier one is not disturbed.
-            if model.timeline.live(snapshot.clone()) {
-                show(model, [snapshot]);
-            } else {
-                model.watch.trouble = None;
+            if follows {
+                steps.push(sample(model, index, snapshot));
             }
+            model.work(steps);
         }
         FeedEvent::Recorded {
             index,
@@ -153,45 +164,94 @@ fn on_feed(model: &mut Model, event: FeedEvent) -> Option<Effect> {
             sample,
             paused,
         } => {
-            if !model.timeline.recorded(index, of) {
-                start_over(model);
-            }
+            model.trouble = None;
             model.paused |= paused;
-            show(model, before.into_iter().chain([sample]));
+            let goes_on = model.timeline.recorded(index, of);
+            let samples = before.into_iter().chain([sample]);
+            take_in(model, index, samples, !goes_on);
         }
-        FeedEvent::Failed { message, hint } => model.watch.trouble = Some((message, hint)),
+        FeedEvent::Failed { message, hint } => model.trouble = Some((message, hint)),
         // The first reason is the one that counts.
         FeedEvent::Ended { message } => {
-            model.watch.ended.get_or_insert(message);
+            model.ended.get_or_insert(message);
         }
         FeedEvent::Quit => return Some(Effect::Exit(Exit::Terminated)),
     }
     None
 }
 
-/// Shows the last of some samples that follow what is shown.
-fn show(model: &mut Model, samples: impl IntoIterator<Item = Arc<Snapshot>>) {
-    let looked_at = model.selected_goid();
-    for sample in samples {
-        let before = model.watch.snapshot.clone();
-        model.watch.sample(sample, model.now, looked_at);
-        model.trends.sample(&model.watch);
-        model.series.sample(&model.watch, before.as_deref());
+fn sample(model: &Model, index: usize, snapshot: Arc<Snapshot>) -> Step {
+    Step::Sample {
+        snapshot,
+        index,
+        received: model.now,
+        looked_at: model.selected_goid(),
     }
-    if let Some(shown) = &model.watch.snapshot {
-        model.wishes.push(Wish::Analyse(shown.clone()));
-    }
-    model.rebuild(Cause::Sample);
 }
 
-/// Forgets what was seen of the samples that are shown, for the next one does not follow them.
-fn start_over(model: &mut Model) {
-    let seen = std::mem::take(&mut model.watch);
-    model.watch.ended = seen.ended;
-    model.watch.trouble = seen.trouble;
-    model.watch.marked = seen.marked;
-    model.trends = Trends::default();
-    model.series = Series::default();
+/// Has the last of some samples shown, and those before it taken in; unless they `start_over`, they follow the last one.
+fn take_in(
+    model: &mut Model,
+    index: usize,
+    samples: impl IntoIterator<Item = Arc<Snapshot>>,
+    start_over: bool,
+) {
+    let start = start_over.then_some(Step::StartOver);
+    let samples = samples.into_iter().map(|one| sample(model, index, one));
+    let steps = start.into_iter().chain(samples).collect();
+    model.work(steps);
+}
+
+/// Shows what was asked for; unless something else has been asked for meanwhile.
+fn on_answer(model: &mut Model, answer: Answer) {
+    let weights = answer.weights.iter();
+    let dropped: Vec<_> = weights
+        .flat_map(|(index, weight)| model.timeline.weighed(*index, *weight))
+        .collect();
+    if !dropped.is_empty() {
+        model.wishes.push(Wish::Free(Box::new(dropped)));
+    }
+    model.working = match answer.last {
+        true => None,
+        false => Some(model.now),
+    };
+    let sheet = answer.sheet;
+    if sheet.question.generation != model.asked.generation {
+        let stale = (answer.watch, sheet.order, sheet.lines, sheet.groups);
+        model.wishes.push(Wish::Free(Box::new(stale)));
+        return;
+    }
+    let cause = match std::mem::take(&mut model.from_top) {
+        true => Cause::Asked,
+        false => Cause::Sample,
+    };
+    let shown = |watch: &Watch| watch.snapshot.as_ref().map(Arc::as_ptr);
+    if let Some(snapshot) = &answer.watch.snapshot
+        && shown(&model.watch) != shown(&answer.watch)
+    {
+        model.wishes.push(Wish::Analyse(snapshot.clone()));
+    }
+    model.timeline.show(answer.index);
+    model.series = answer.series;
+    let watch = std::mem::replace(&mut model.watch, answer.watch);
+    let order = model.list.replace(sheet.order, &model.watch, cause);
+    (model.view, model.by) = (sheet.question.view, sheet.question.by);
+    model.finding_list = match model.view {
+        View::Findings => sheet.question.found,
+        _ => model.asked.found.clone(),
+    };
+    model.finding_since = sheet.finding_since;
+    let groups = std::mem::replace(&mut model.group_list, sheet.groups);
+    let outline = model.outline_mut();
+    let lines = outline.map(|outline| outline.replace(sheet.lines, cause));
+    let old = (watch, order, groups, lines);
+    model.wishes.push(Wish::Free(Box::new(old)));
+    // Whoever goes through what is offered goes on with that.
+    if let Some(line) = &mut model.filter_line
+        && line.taken.is_none()
+    {
+        line.completion = sheet.completion.unwrap_or_default();
+    }
 }
 
 /// Goes to another sample. Of a recording it is asked for, and it pauses.
@@ -202,8 +262,7 @@ fn on_scrub(model: &mut Model, action: Action) -> Option<Effect> {
         return Some(Effect::Request(Request::Show(to)));
     }
     let samples = model.timeline.go(to);
-    start_over(model);
-    show(model, samples);
+    take_in(model, to, samples, true);
     None
 }
 
@@ -217,6 +276,14 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
     }
     if model.filter_line.is_some() {
         on_filter_key(model, key);
+        return None;
+    }
+    if model.save_line.is_some() {
+        save::on_key(model, key);
+        return None;
+    }
+    if model.chips.at.is_some() {
+        chips::on_key(model, key);
         return None;
     }
     model.said = None;
@@ -240,42 +307,48 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         Action::Unfold => navigate::unfold(model),
         Action::Shut => navigate::shut(model),
         Action::View(view) => navigate::go_to(model, view),
-        Action::NextView => navigate::go_to(model, model.view.step(1)),
-        Action::PreviousView => navigate::go_to(model, model.view.step(View::ALL.len() - 1)),
+        Action::NextView => navigate::go_to(model, model.asked.view.step(1)),
+        Action::PreviousView => navigate::go_to(model, model.asked.view.step(View::ALL.len() - 1)),
         Action::GroupBy => {
-            model.by = model.by.next();
-            model.rebuild_outline(Cause::Asked);
-            model.said = Some(format!("grouped by {}", model.by.word()));
+            model.asked.by = model.asked.by.next();
+            model.ask(Cause::Asked);
+            model.said = Some(format!("grouped by {}", model.asked.by.word()));
         }
         Action::Mark => {
-            model.watch.set_mark(model.now);
-            model.rebuild(Cause::Sample);
+            if let Some(shown) = model.watch.snapshot.clone() {
+                model.work(vec![Step::Mark(shown, model.now)]);
+            }
         }
         Action::Unmark => {
-            model.watch.clear_mark();
-            model.rebuild(Cause::Sample);
+            model.work(vec![Step::Unmark]);
         }
         Action::Only => {
-            model.list.only = model.list.only.next();
-            model.rebuild(Cause::Asked);
+            model.asked.choice.only = model.asked.choice.only.next();
+            model.ask(Cause::Asked);
         }
         Action::Fold => model.fold = !model.fold,
         Action::Copy => navigate::copy(model),
+        Action::Save => save::ask(model),
+        Action::Keep => chips::keep(model),
+        Action::Kept => chips::enter(model),
         Action::Edit => navigate::edit(model),
         Action::Filter => {
             model.overlay = None;
-            let before = model.list.filter_text.clone();
-            model.filter_line = Some(FilterLine::new(before.clone(), before, &model.watch));
+            let before = model.asked.choice.filter_text.clone();
+            model.filter_line = Some(FilterLine::new(before.clone(), before));
+            model.ask(Cause::Sample);
         }
         Action::System => {
-            model.list.show_system = !model.list.show_system;
-            model.rebuild(Cause::Asked);
+            model.asked.choice.show_system = !model.asked.choice.show_system;
+            model.ask(Cause::Asked);
         }
-        Action::NextSort => sort_by(model, model.list.sort.step(1)),
-        Action::PreviousSort => sort_by(model, model.list.sort.step(SortKey::ALL.len() - 1)),
+        Action::NextSort => sort_by(model, model.asked.choice.sort.step(1)),
+        Action::PreviousSort => {
+            sort_by(model, model.asked.choice.sort.step(SortKey::ALL.len() - 1))
+        }
         Action::Reverse => {
-            model.list.reverse = !model.list.reverse;
-            model.rebuild(Cause::Asked);
+            model.asked.choice.reverse = !model.asked.choice.reverse;
+            model.ask(Cause::Asked);
         }
         Action::Pause | Action::Step | Action::Longer | Action::Shorter => {
             return on_time(model, action);
@@ -298,7 +371,7 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
 }
 
 fn on_time(model: &mut Model, action: Action) -> Option<Effect> {
-    if model.watch.ended.is_some() {
+    if model.ended.is_some() {
         return None;
     }
     let now = u64::try_from(model.interval.as_millis()).unwrap_or(u64::MAX);
@@ -321,10 +394,10 @@ fn on_time(model: &mut Model, action: Action) -> Option<Effect> {
 }
 
 fn sort_by(model: &mut Model, key: SortKey) {
-    model.list.sort = key;
+    model.asked.choice.sort = key;
     // Of times the longest is asked for, of all else the first.
-    model.list.reverse = key == SortKey::Since;
-    model.rebuild(Cause::Asked);
+    model.asked.choice.reverse = key == SortKey::Since;
+    model.ask(Cause::Asked);
 }
 
 fn toggle(model: &mut Model, overlay: Overlay) {
@@ -342,10 +415,13 @@ fn close(model: &mut Model) {
         model.way.clear();
         return;
     }
-    if model.list.only != Only::All {
-        model.list.only = Only::All;
-        model.rebuild(Cause::Asked);
+    if model.asked.choice.only != Only::All {
+        model.asked.choice.only = Only::All;
+        model.ask(Cause::Asked);
         return;
+    }
+    if model.asked.choice.filter_text.is_empty() {
+        model.chips.turn_off();
     }
     model.try_filter("");
 }
@@ -368,13 +444,12 @@ fn on_filter_key(model: &mut Model, key: Key) {
             }
         }
         Key::Tab => {
-            line.take(&model.watch);
+            line.take();
             apply_filter_line(model);
         }
         key => {
             if line.input.key(key) {
                 line.taken = None;
-                line.completion = complete(line.input.before_cursor(), &model.watch);
                 apply_filter_line(model);
             }
         }
@@ -386,6 +461,10 @@ fn apply_filter_line(model: &mut Model) {
         return;
     };
     line.error = model.try_filter(line.input.text());
+    if line.error.is_some() {
+        // What could be written is asked for all the same.
+        model.ask(Cause::Sample);
+    }
     model.filter_line = Some(line);
 }
 

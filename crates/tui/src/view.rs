@@ -1,6 +1,7 @@
 //! The screen, drawn from the model. One file for each part of it.
 
 mod about;
+mod chips;
 pub(crate) mod detail;
 pub(crate) mod filter;
 pub(crate) mod findings;
@@ -26,6 +27,7 @@ use ratatui::widgets::Paragraph;
 
 use crate::keymap::{self, Action};
 use crate::layout::{areas, notice};
+use crate::save::SaveLine;
 use crate::state::{Model, View};
 use crate::text::{clean, thousands, width};
 
@@ -47,13 +49,19 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
         detail::draw(model, frame, &areas);
     }
     draw_notice(model, frame, areas.notice);
+    if areas.chips.height > 0 {
+        chips::draw(model, frame, areas.chips);
+    }
     filter::draw(model, frame, areas.filter);
     match &model.filter_line {
         Some(line) => {
             let lines = filter::help(model, line, areas.footer.width.into());
             frame.render_widget(Paragraph::new(lines), areas.footer);
         }
-        None => draw_footer(model, frame, areas.footer),
+        None => match &model.save_line {
+            Some(line) => draw_save(model, line, frame, areas.footer),
+            None => draw_footer(model, frame, areas.footer),
+        },
     }
     if let Some(which) = model.overlay {
         overlay::draw(model, which, frame);
@@ -61,7 +69,7 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
 }
 
 fn draw_notice(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let style = match model.watch.ended {
+    let style = match model.ended {
         Some(_) => model.theme.notice(),
         None => model.theme.error(),
     };
@@ -70,9 +78,29 @@ fn draw_notice(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
+/// The question for a file's name.
+fn draw_save(model: &Model, line: &SaveLine, frame: &mut Frame<'_>, area: Rect) {
+    const PROMPT: &str = "write to ";
+    let input = &line.input;
+    let mut bar = Bar::default();
+    let text = Span::raw(clean(input.text()));
+    bar.left(0, [Span::styled(PROMPT, model.theme.key()), text]);
+    let keys = Span::styled("Enter write  Esc do not", model.theme.dim());
+    bar.right(1, [keys]);
+    bar.draw(frame, area);
+    let column = width(PROMPT) + width(&clean(input.before_cursor()));
+    let column = column.min(usize::from(area.width.saturating_sub(1)));
+    frame.set_cursor_position((area.x + u16::try_from(column).unwrap_or(0), area.y));
+}
+
 /// The keys that one needs most, and where in the list one is.
 fn draw_footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let mut bar = Bar::default();
+    if model.chips.at.is_some() {
+        bar.left(1, [Span::styled(chips::help(), model.theme.dim())]);
+        bar.draw(frame, area);
+        return;
+    }
     if let Some(said) = &model.said {
         bar.left(
             1,

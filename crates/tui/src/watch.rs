@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use model::{Change, Goid, Goroutine, Snapshot, Status, diff};
 
 pub(crate) use crate::row::{Mark, Row, Since, Tally};
@@ -12,6 +13,7 @@ pub(crate) use crate::row::{Mark, Row, Since, Tally};
 pub(crate) const GONE_STAYS: u32 = 5;
 
 /// What the user wants to compare with.
+#[derive(Clone)]
 pub(crate) struct MarkedSample {
     snapshot: Arc<Snapshot>,
     /// When it was set, since the screen began.
@@ -20,7 +22,7 @@ pub(crate) struct MarkedSample {
 }
 
 /// The last sample, compared with those before.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Watch {
     pub snapshot: Option<Arc<Snapshot>>,
     /// The snapshot's goroutines in its order, then those that are gone.
@@ -29,7 +31,9 @@ pub(crate) struct Watch {
     pub counts: Option<Tally>,
     pub marked: Option<MarkedSample>,
     /// Where in `rows` a goroutine is; of two with the same ID, the last that is not gone.
-    by_goid: HashMap<Goid, u32>,
+    by_goid: Arc<HashMap<Goid, u32, RandomState>>,
+    /// Whether an ID is there more than once.
+    has_doubles: bool,
     /// Goroutines that have ended, whose children live.
     pub ghosts: HashMap<Goid, Arc<Goroutine>>,
     /// How many are the program's own, and the runtime's; those that have ended are neither.
@@ -37,45 +41,64 @@ pub(crate) struct Watch {
     pub system: usize,
     /// When the last sample came.
     pub received: Duration,
-    /// Why the last attempt to take a sample failed, and what to do.
-    pub trouble: Option<(String, Option<String>)>,
-    /// Why there will be no more samples.
-    pub ended: Option<String>,
 }
 
 impl Watch {
-    /// Takes in a new sample. `looked_at` does not leave the list even if it is long gone.
-    pub fn sample(&mut self, new: Arc<Snapshot>, now: Duration, looked_at: Option<Goid>) {
-        self.received = now;
-        self.trouble = None;
-        self.user = new.user_goroutines().count();
-        let alive = |g: &&Arc<Goroutine>| g.system && g.status != Status::Dead;
-        self.system = new.goroutines.iter().filter(alive).count();
-        match self.snapshot.take() {
-            Some(old) => self.compare(&old, &new, looked_at),
-            None => {
-                self.rows = new.goroutines.iter().map(|g| Row::first(g, &new)).collect();
-            }
+    /// With a new sample taken in. `looked_at` does not leave the list even if it is long gone.
+    pub fn next(&self, new: Arc<Snapshot>, now: Duration, looked_at: Option<Goid>) -> Watch {
+        let alive = |g: &&Arc<Goroutine>| g.status != Status::Dead;
+        let alive = new.goroutines.iter().filter(alive);
+        let all = alive.clone().count();
+        let system = alive.filter(|g| g.system).count();
+        let mut next = Watch {
+            received: now,
+            user: all - system,
+            system,
+            marked: self.marked.clone(),
+            ..Watch::default()
+        };
+        match &self.snapshot {
+            Some(old) => next.compare(self, old, &new, looked_at),
+            None => next.rows = new.goroutines.iter().map(|g| Row::first(g, &new)).collect(),
         }
-        self.compare_with_mark(&new);
-        self.index();
-        self.keep_ghosts();
-        self.snapshot = Some(new);
+        next.compare_with_mark(&new);
+        // Mostly nobody has come or gone.
+        let goid = |row: &Row| row.goroutine.goid;
+        let same = next.rows.iter().map(goid).eq(self.rows.iter().map(goid));
+        match same && !self.has_doubles {
+            true => next.by_goid = self.by_goid.clone(),
+            false => next.index(),
+        }
+        next.keep_ghosts(&self.ghosts);
+        next.snapshot = Some(new);
+        next
     }
 
-    /// Compares with the last sample from now on.
-    pub fn set_mark(&mut self, now: Duration) {
-        let Some(snapshot) = &self.snapshot else {
+    /// Without anything but the mark: the next sample does not follow the last one.
+    pub fn start_over(&self) -> Watch {
+        Watch {
+            marked: self.marked.clone(),
+            ..Watch::default()
+        }
+    }
+
+    /// Compares with a sample from now on: the last one, unless another came since it was looked at.
+    pub fn set_mark(&mut self, marked: Arc<Snapshot>, now: Duration) {
+        let Some(last) = self.snapshot.clone() else {
             return;
         };
+        self.rows.truncate(last.goroutines.len());
+        for row in &mut self.rows {
+            row.since_mark = Mark::Same;
+        }
+        let is_last = Arc::ptr_eq(&marked, &last);
         self.marked = Some(MarkedSample {
-            snapshot: snapshot.clone(),
+            snapshot: marked,
             at: now,
             counts: Tally::default(),
         });
-        self.rows.truncate(snapshot.goroutines.len());
-        for row in &mut self.rows {
-            row.since_mark = Mark::Same;
+        if !is_last {
+            self.compare_with_mark(&last);
         }
         self.index();
     }
@@ -104,16 +127,24 @@ impl Watch {
         self.by_goid.get(&goid).copied()
     }
 
+    /// Whether two rows have one ID: one is gone and its ID is back, or the target is damaged.
+    pub fn has_doubles(&self) -> bool {
+        self.has_doubles
+    }
+
     fn index(&mut self) {
-        self.by_goid.clear();
+        let mut by_goid: HashMap<_, _, RandomState> = HashMap::default();
+        by_goid.reserve(self.rows.len());
         for (row, i) in self.rows.iter().zip(0u32..) {
             // The gone come last; one that is back counts more.
-            let place = self.by_goid.entry(row.goroutine.goid);
+            let place = by_goid.entry(row.goroutine.goid);
             match row.mark {
                 Mark::Gone => _ = place.or_insert(i),
                 _ => _ = place.insert_entry(i),
             }
         }
+        self.has_doubles = by_goid.len() < self.rows.len();
+        self.by_goid = Arc::new(by_goid);
     }
 
     fn compare_with_mark(&mut self, new: &Snapshot) {
@@ -133,7 +164,8 @@ impl Watch {
         }
         counts.gone = diff.gone.len();
         marked.counts = counts;
-        let shown: HashSet<Goid> = self.rows.iter().map(|row| row.goroutine.goid).collect();
+        let shown: HashSet<Goid, RandomState> =
+            self.rows.iter().map(|row| row.goroutine.goid).collect();
         for goroutine in diff.gone.iter().filter_map(|&i| old.get(i)) {
             if !shown.contains(&goroutine.goid) {
                 let row = Row::first(goroutine, new);
@@ -149,11 +181,15 @@ impl Watch {
     }
 
     /// Remembers those that have ended as long as children of theirs, or of such, live.
-    fn keep_ghosts(&mut self) {
+    fn keep_ghosts(&mut self, before: &HashMap<Goid, Arc<Goroutine>>) {
         let is_alive = |row: &&Row| row.mark != Mark::Gone;
-        let mut known = std::mem::take(&mut self.ghosts);
+        let mut known: HashMap<_, _, RandomState> = HashMap::default();
+        known.extend(before.iter().map(|(goid, g)| (*goid, g.clone())));
         let gone = self.rows.iter().filter(|row| row.mark == Mark::Gone);
         known.extend(gone.map(|row| (row.goroutine.goid, row.goroutine.clone())));
+        if known.is_empty() {
+            return;
+        }
         for row in self.rows.iter().filter(is_alive) {
             known.remove(&row.goroutine.goid);
         }
@@ -169,15 +205,16 @@ impl Watch {
         }
     }
 
-    fn compare(&mut self, old: &Snapshot, new: &Snapshot, looked_at: Option<Goid>) {
+    fn compare(&mut self, last: &Watch, old: &Snapshot, new: &Snapshot, looked_at: Option<Goid>) {
         let elapsed = elapsed(old, new);
         let diff = diff(&old.goroutines, &new.goroutines);
         let mut counts = Tally {
             gone: diff.gone.len(),
             ..Tally::default()
         };
-        let before = std::mem::take(&mut self.rows);
-        let mut fresh = HashSet::new();
+        let before = &last.rows;
+        let mut fresh: HashSet<Goid, RandomState> = HashSet::default();
+        self.rows.reserve(new.goroutines.len() + diff.gone.len());
         for (goroutine, change) in new.goroutines.iter().zip(&diff.changes) {
             // The rows begin with the old snapshot's goroutines, so its indices are theirs.
             let row = match change {

@@ -156,6 +156,16 @@ pub fn finds_the_leak_and_the_deadlock(go: &Toolchain) -> Result<(), Failed> {
 pub fn is_suspended_and_resumed(go: &Toolchain) -> Result<(), Failed> {
     let zoo = Program::start(&build(go, "zoo", &BuildOptions::default())?, &[])?;
     let terminal = Terminal::open("suspend", "bash --norc --noprofile -i")?;
+    let folder = tempfile::tempdir()?;
+    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let settings = |name: &str| -> Result<(), Failed> {
+        terminal.keys(&["-l", &format!("stty -g >{}; echo {name} noted", file(name))])?;
+        terminal.keys(&["Enter"])?;
+        // Not the command itself, which is there too.
+        terminal.shows(&[&format!("\n{name} noted")])?;
+        Ok(())
+    };
+    settings("before")?;
     let command = format!("{GOINSPECT} attach {} --interval 100ms", zoo.pid());
     terminal.keys(&["-l", &command])?;
     terminal.keys(&["Enter"])?;
@@ -166,10 +176,24 @@ pub fn is_suspended_and_resumed(go: &Toolchain) -> Result<(), Failed> {
     terminal.keys(&["-l", "fg"])?;
     terminal.keys(&["Enter"])?;
     terminal.shows(&["[1 Goroutines]", "q quit"])?;
+    // What is on the screen is saved, once.
+    for said in ["wrote", "exists: nothing was written"] {
+        terminal.keys(&["w"])?;
+        terminal.shows(&["write to goinspect-"])?;
+        terminal.keys(&["C-u"])?;
+        terminal.keys(&["-l", &file("saved")])?;
+        terminal.keys(&["Enter"])?;
+        terminal.shows(&[said])?;
+    }
     terminal.keys(&["q"])?;
     terminal.keys(&["-l", "echo left with $?"])?;
     terminal.keys(&["Enter"])?;
     terminal.shows(&["left with 0"])?;
+    settings("after")?;
+    let read = |name: &str| std::fs::read_to_string(file(name));
+    assert_eq!(read("before")?, read("after")?);
+    let saved = goinspect(&["snapshot", &file("saved"), "--format", "summary"]);
+    assert!(saved.status.success(), "{saved:?}");
     zoo.quit()?;
     Ok(())
 }

@@ -145,6 +145,8 @@ pub(crate) const KEYMAP: &[(&str, &[Binding])] = &[
         "Choose",
         &[
             bind(&[Key::Char('/')], Action::Filter, "filter", "filter"),
+            bind(&[Key::Char('f')], Action::Keep, "keep the filter", ""),
+            bind(&[Key::Char('v')], Action::Kept, "kept filters: on, off", ""),
             bind(
                 &[Key::Char('s')],
                 Action::System,
@@ -222,6 +224,7 @@ pub(crate) const KEYMAP: &[(&str, &[Binding])] = &[
                 "",
             ),
             bind(&[Key::Char('y')], Action::Copy, "copy the details", ""),
+            bind(&[Key::Char('w')], Action::Save, "save the sample", ""),
             bind(&[Key::Char('e')], Action::Edit, "open in $EDITOR", ""),
             bind(
                 &[Key::Char('d')],

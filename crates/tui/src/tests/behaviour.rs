@@ -9,7 +9,7 @@ use crate::keymap::Key;
 use crate::list::SortKey;
 use crate::run::Exit;
 use crate::testing::{G, Screen, g, snapshot};
-use crate::update::{Effect, Msg, update};
+use crate::update::{Effect, Msg};
 use crate::watch::{GONE_STAYS, Mark};
 
 /// One that waits in `function`.
@@ -152,7 +152,7 @@ fn orders() {
     for _ in SortKey::ALL {
         let forward = screen.goids();
         screen.keys("r");
-        seen.push((screen.model.list.sort, forward, screen.goids()));
+        seen.push((screen.model.list.choice().sort, forward, screen.goids()));
         screen.keys("o");
     }
     let expected = [
@@ -163,9 +163,9 @@ fn orders() {
         (SortKey::CreatedBy, vec![1, 2, 3, 4], vec![3, 4, 2, 1]),
     ];
     assert_eq!(seen, expected);
-    assert_eq!(screen.model.list.sort, SortKey::Goid);
+    assert_eq!(screen.model.list.choice().sort, SortKey::Goid);
     screen.keys("O");
-    assert_eq!(screen.model.list.sort, SortKey::CreatedBy);
+    assert_eq!(screen.model.list.choice().sort, SortKey::CreatedBy);
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn time() {
     for key in [" ", ".", "+", "-"] {
         assert_eq!(screen.keys(key), None, "{key}");
     }
-    assert_eq!(screen.model.watch.ended.as_deref(), Some("gone"));
+    assert_eq!(screen.model.ended.as_deref(), Some("gone"));
     assert_eq!(screen.keys("q"), Some(Effect::Exit(Exit::Quit)));
 }
 
@@ -267,7 +267,7 @@ fn a_good_sample_ends_the_trouble() {
     assert!(screen.text().contains("error: no"));
     screen.sample(snapshot(0, [waiting(1, "main.a")]));
     assert!(!screen.text().contains("error: no"));
-    let quit = update(&mut screen.model, Msg::Feed(FeedEvent::Quit));
+    let quit = screen.msg(Msg::Feed(FeedEvent::Quit));
     assert_eq!(quit, Some(Effect::Exit(Exit::Terminated)));
 }
 

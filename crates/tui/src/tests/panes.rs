@@ -8,7 +8,7 @@ use crate::keymap::Key;
 use crate::run::Exit;
 use crate::state::Focus;
 use crate::testing::{Screen, g, snapshot};
-use crate::update::{Effect, Mouse, Msg, update};
+use crate::update::{Effect, Mouse, Msg};
 
 #[test]
 fn the_filter_line() {
@@ -28,7 +28,7 @@ fn the_filter_line() {
     screen.key(Key::Ctrl('w'));
     screen.key(Key::Enter);
     assert!(screen.model.filter_line.is_none());
-    assert_eq!(screen.model.list.filter_text, "alpha");
+    assert_eq!(screen.model.asked.choice.filter_text, "alpha");
     // Esc takes back what was typed, and in the list the whole filter.
     screen.keys("/x");
     assert!(screen.goids().is_empty());
@@ -40,7 +40,7 @@ fn the_filter_line() {
     screen.keys("/");
     assert_eq!(screen.keys("q"), None);
     assert_eq!(screen.key(Key::Ctrl('c')), Some(Effect::Exit(Exit::Quit)));
-    update(&mut screen.model, Msg::Paste("\nx".into()));
+    screen.msg(Msg::Paste("\nx".into()));
     assert_eq!(
         screen.model.filter_line.as_ref().unwrap().input.text(),
         "qx"
@@ -73,9 +73,9 @@ fn things_close_one_by_one() {
     );
     screen.key(Key::Esc);
     assert_eq!(screen.model.focus, Focus::List);
-    assert_eq!(screen.model.list.filter_text, "main");
+    assert_eq!(screen.model.asked.choice.filter_text, "main");
     screen.key(Key::Esc);
-    assert_eq!(screen.model.list.filter_text, "");
+    assert_eq!(screen.model.asked.choice.filter_text, "");
     assert_eq!(screen.key(Key::Esc), None);
 }
 
@@ -157,7 +157,7 @@ fn the_mouse() {
     let mut screen = Screen::new(80, 24);
     screen.sample(snapshot(0, (1..100).map(|goid| waiting(goid, "main.work"))));
     let mouse = |screen: &mut Screen, mouse, line| {
-        update(&mut screen.model, Msg::Mouse(mouse, 5, line));
+        screen.msg(Msg::Mouse(mouse, 5, line));
     };
     mouse(&mut screen, Mouse::Click, 7);
     assert_eq!(screen.model.list.at.selected, Some(Id::Goroutine(Goid(4))));
@@ -172,4 +172,81 @@ fn the_mouse() {
     }
     mouse(&mut screen, Mouse::Click, 18);
     assert_eq!(screen.model.focus, Focus::Detail);
+}
+
+#[test]
+fn the_sample_that_is_looked_at_is_saved() {
+    let mut screen = Screen::story(100, 30);
+    let shown = screen.model.snapshot().unwrap().clone();
+    screen.keys("w");
+    // What comes meanwhile is not what was meant.
+    screen.sample(crate::testing::snapshot(9, []));
+    let text = screen.text();
+    let name = "goinspect-48211-20260921T141322Z.json";
+    assert!(text.contains(&format!("write to {name}")), "{text}");
+    screen.keys("q");
+    screen.key(Key::Backspace);
+    screen.key(Key::Enter);
+    let (saved, path) = screen.saved.take().unwrap();
+    assert!(std::sync::Arc::ptr_eq(&saved, &shown));
+    assert_eq!(path.to_str(), Some(name));
+    screen.keys("w");
+    screen.key(Key::Esc);
+    assert!(screen.saved.is_none() && screen.model.save_line.is_none());
+    assert!(!screen.text().contains("write to"));
+}
+
+#[test]
+fn filters_are_kept_turned_off_and_removed() {
+    let mut screen = Screen::story(100, 30);
+    let all = screen.goids();
+    screen.keys("f");
+    assert!(screen.text().contains("there is no filter to keep"));
+    let filter = |screen: &mut Screen, text: &str| {
+        screen.keys("/");
+        screen.msg(Msg::Paste(text.to_owned()));
+        screen.key(Key::Enter);
+        screen.goids()
+    };
+    let waiting = filter(&mut screen, "status:waiting");
+    assert_ne!(waiting, all);
+    screen.keys("f");
+    assert_eq!(
+        (
+            screen.goids(),
+            screen.model.asked.choice.filter_text.as_str()
+        ),
+        (waiting.clone(), "")
+    );
+    assert!(
+        screen.text().contains("kept 1[x] status:waiting"),
+        "{}",
+        screen.text()
+    );
+    // What is typed is asked for beside it.
+    let both = filter(&mut screen, "-reason:select");
+    assert!(both.len() < waiting.len() && both.iter().all(|goid| waiting.contains(goid)));
+    screen.keys("f");
+    screen.keys("v1");
+    assert!(
+        screen
+            .text()
+            .contains("1[ ] status:waiting  2[x] -reason:select"),
+        "{}",
+        screen.text()
+    );
+    let second = screen.goids();
+    assert!(second.len() > both.len());
+    screen.keys("l x");
+    assert_eq!(screen.goids(), all);
+    screen.keys("1");
+    assert_eq!(screen.goids(), waiting);
+    screen.key(Key::Esc);
+    assert!(screen.model.chips.at.is_none());
+    // And so it ends with all of them, whatever was in force.
+    screen.key(Key::Esc);
+    assert_eq!(screen.goids(), all);
+    assert!(screen.text().contains("1[ ] status:waiting"));
+    screen.keys("vx");
+    assert!(!screen.text().contains("kept"), "{}", screen.text());
 }

@@ -11,7 +11,7 @@ use crate::list::{Item, Only};
 use crate::state::View;
 use crate::testing::{G, Screen, g, snapshot};
 use crate::trends::By;
-use crate::update::{Mouse, Msg, update};
+use crate::update::{Mouse, Msg};
 use crate::watch::Mark;
 
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ enum Step {
     Mouse(usize, u16, u16),
     Resize(u16, u16),
     Paste(String),
+    /// What was asked is answered, if answers are held back.
+    Answer,
 }
 
 const STATES: [&str; 4] = ["running", "select", "chan receive", "dead"];
@@ -69,6 +71,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => key.prop_map(Step::Key),
         2 => (0usize..3, 0u16..200, 0u16..60).prop_map(|(m, x, y)| Step::Mouse(m, x, y)),
         1 => (0u16..200, 0u16..60).prop_map(|(w, h)| Step::Resize(w, h)),
+        3 => Just(Step::Answer),
         1 => "(func:|label:k|-age:>5m|status:\"|\\PC){0,3}".prop_map(Step::Paste),
     ]
 }
@@ -98,11 +101,12 @@ fn apply(screen: &mut Screen, step: &Step, second: u64) {
         }
         Step::Mouse(kind, x, y) => {
             let mouse = [Mouse::Click, Mouse::WheelUp, Mouse::WheelDown][*kind];
-            update(&mut screen.model, Msg::Mouse(mouse, *x, *y));
+            screen.msg(Msg::Mouse(mouse, *x, *y));
         }
         Step::Resize(width, height) => screen.resize(*width, *height),
+        Step::Answer => screen.answer(),
         Step::Paste(text) => {
-            update(&mut screen.model, Msg::Paste(text.clone()));
+            screen.msg(Msg::Paste(text.clone()));
         }
     }
 }
@@ -163,11 +167,13 @@ fn check_rows(screen: &mut Screen) {
     if screen.model.filter_line.is_some() {
         screen.key(Key::Esc);
     }
-    screen.model.list.only = Only::All;
+    screen.model.save_line = None;
+    screen.model.chips = Default::default();
+    screen.model.asked.choice.only = Only::All;
     screen.model.try_filter("");
     screen.model.overlay = None;
     screen.keys("1");
-    if !screen.model.list.show_system {
+    if !screen.model.list.choice().show_system {
         screen.keys("s");
     }
     let (list, watch) = (&screen.model.list, &screen.model.watch);
@@ -195,13 +201,19 @@ fn check_rows(screen: &mut Screen) {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn no_panic_a_valid_selection_and_no_row_lost(steps in prop::collection::vec(step(), 1..40)) {
+    fn no_panic_a_valid_selection_and_no_row_lost(
+        steps in prop::collection::vec(step(), 1..40),
+        is_slow: bool,
+    ) {
         let mut screen = Screen::new(80, 24);
+        screen.is_slow = is_slow;
         for (step, second) in steps.iter().zip(0..) {
             apply(&mut screen, step, second);
             check_selection(&screen);
             screen.text();
         }
+        screen.is_slow = false;
+        screen.answer();
         check_rows(&mut screen);
         check_heads(&mut screen);
     }

@@ -120,14 +120,16 @@ fn a_recording_is_the_same_screen() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
     #[test]
-    fn any_way_through_time(steps in prop::collection::vec((0usize..9, 0usize..20), 1..40), replay: bool) {
+    fn any_way_through_time(steps in prop::collection::vec((0usize..10, 0usize..20), 1..40), replay: bool, is_slow: bool) {
         let mut screen = Screen::new(80, 24);
+        screen.is_slow = is_slow;
         let mut sampled = 0;
         for (step, at) in steps {
             match step {
                 0..6 => {
                     screen.key(Key::Char(['[', ']', '{', '}', '(', ')'][step]));
                 }
+                9 => screen.answer(),
                 _ if replay => recorded(&mut screen, at, at.saturating_sub(step)..at),
                 _ => {
                     screen.sample(second(sampled));

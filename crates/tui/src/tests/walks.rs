@@ -9,7 +9,7 @@ use crate::keymap::Key;
 use crate::list::Only;
 use crate::state::{Focus, View};
 use crate::testing::{Screen, g, snapshot, tangle};
-use crate::update::{Mouse, Msg, update};
+use crate::update::{Mouse, Msg};
 use crate::view::detail::Subject;
 
 fn tangled() -> Screen {
@@ -47,7 +47,7 @@ fn views_come_by_number_tab_and_mouse() {
     screen.key(Key::BackTab);
     assert_eq!(screen.model.view, View::Overview);
     // The names stand in the third line: ` 1 Goroutines  2 Groups  …`.
-    update(&mut screen.model, Msg::Mouse(Mouse::Click, 18, 2));
+    screen.msg(Msg::Mouse(Mouse::Click, 18, 2));
     assert_eq!(screen.model.view, View::Groups);
 }
 
@@ -105,7 +105,7 @@ fn a_mark_is_compared_with_until_it_is_taken_away() {
     let mut seen = Vec::new();
     for _ in 0..5 {
         screen.keys("c");
-        seen.push((screen.model.list.only, screen.goids()));
+        seen.push((screen.model.list.choice().only, screen.goids()));
     }
     let expected = [
         (Only::New, vec![5]),
@@ -237,7 +237,7 @@ fn source_lines_stand_below_their_call() {
     assert!(text.contains("the file is not on this machine"), "{text}");
     let lines: Vec<String> = (1..100).map(|n| format!("\tcode\x1b[1m {n}")).collect();
     let path = "/home/build/shop/stock.go".into();
-    update(&mut screen.model, Msg::Source(path, Some(lines.into())));
+    screen.msg(Msg::Source(path, Some(lines.into())));
     let text = screen.text();
     assert!(text.contains("▶    71     code\\x1b[1m 71"), "{text}");
     screen.key(Key::Enter);

@@ -22,7 +22,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let mut bar = Bar::default();
     let text = match &model.filter_line {
         Some(line) => line.input.text(),
-        None => &model.list.filter_text,
+        None => &model.asked.choice.filter_text,
     };
     bar.left(
         0,

@@ -12,6 +12,7 @@ use super::table::since;
 use super::{padded, rows};
 use crate::cursor::{Head, Id, Role};
 use crate::outline::Line;
+use crate::question::Material;
 use crate::state::Model;
 use crate::text::{clean, fit};
 use crate::theme::Theme;
@@ -27,21 +28,26 @@ pub(crate) fn key(finding: &Finding) -> u64 {
     hasher.finish()
 }
 
-pub(crate) fn build(model: &mut Model) -> Vec<Line> {
-    let watch = &model.watch;
+/// For how long the longest of each one's goroutines has been as it is.
+pub(crate) fn since_of(of: &Material<'_>) -> Vec<Since> {
     let longest = |finding: &Finding| {
-        let rows = finding.goids.iter().filter_map(|goid| watch.row_of(*goid));
+        let rows = finding.goids.iter();
+        let rows = rows.filter_map(|goid| of.watch.row_of(*goid));
         let longest = rows.map(|row| row.since).max_by_key(|since| since.known);
         longest.unwrap_or(Since {
             known: None,
             seen: false,
         })
     };
-    model.finding_since = model.finding_list.iter().map(longest).collect();
+    of.question.found.iter().map(longest).collect()
+}
+
+pub(crate) fn build(of: &Material<'_>) -> Vec<Line> {
+    let watch = of.watch;
     let mut lines = Vec::new();
-    for (finding, at) in model.finding_list.iter().zip(0u32..) {
+    for (finding, at) in of.question.found.iter().zip(0u32..) {
         let head = Head::Finding(key(finding));
-        let open = model.findings.is_open(Id::Head(head), false);
+        let open = of.is_open(Id::Head(head), false);
         lines.push(Line {
             id: Id::Head(head),
             depth: 0,
@@ -52,8 +58,7 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
         if !open {
             continue;
         }
-        let under =
-            |role, goid| Line::under(Id::Under(head, role, goid), model.watch.index_of(goid));
+        let under = |role, goid| Line::under(Id::Under(head, role, goid), watch.index_of(goid));
         // They are few, and what one looks for; the others may be thousands.
         let causes = finding.because_of.iter();
         let causes = causes.filter(|goid| finding.goids.binary_search(goid).is_err());

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line as Text, Span};
@@ -12,9 +13,10 @@ use super::{padded, rows};
 use crate::cursor::{Head, Id, Role};
 use crate::list::function;
 use crate::outline::Line;
+use crate::question::Material;
 use crate::state::Model;
 use crate::text::{clean, fit, fit_end, short_function, thousands};
-use crate::trends::{By, Keys};
+use crate::trends::{By, Keys, Trend};
 use crate::watch::Since;
 
 /// Goroutines with something in common.
@@ -24,29 +26,32 @@ pub(crate) struct Group {
     pub rows: Vec<u32>,
     /// How long the one that has been there longest has.
     pub since: Since,
+    /// How many there were before, where that can be compared.
+    trend: Option<Trend>,
 }
 
 /// Groups what the filter leaves.
-pub(crate) fn build(model: &mut Model) -> Vec<Line> {
-    let watch = &model.watch;
-    let only_gone = model.list.only == crate::list::Only::Gone;
+pub(crate) fn groups(of: &Material<'_>) -> Vec<Group> {
+    let (watch, by) = (of.watch, of.question.by);
+    let only_gone = of.question.choice.only == crate::list::Only::Gone;
     let mut keys = Keys::default();
-    let mut places: HashMap<u64, usize> = HashMap::new();
+    let mut places: HashMap<u64, usize, RandomState> = HashMap::default();
     let mut groups: Vec<Group> = Vec::new();
-    for &i in model.list.order() {
+    for &i in &of.order.rows {
         let Some(row) = watch.rows.get(i as usize) else {
             continue;
         };
         if row.mark == crate::watch::Mark::Gone && !only_gone {
             continue;
         }
-        keys.each(model.by, &row.goroutine, |key| {
+        keys.each(by, &row.goroutine, |key| {
             let place = *places.entry(key).or_insert(groups.len());
             if place == groups.len() {
                 groups.push(Group {
                     key,
                     rows: Vec::new(),
                     since: row.since,
+                    trend: None,
                 });
             }
             if let Some(group) = groups.get_mut(place) {
@@ -58,10 +63,18 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
         });
     }
     groups.sort_by_key(|group| (Reverse(group.rows.len()), group.rows.first().copied()));
+    for group in &mut groups {
+        group.trend = of.trends.of(by, group.key, group.rows.len());
+    }
+    groups
+}
+
+/// The groups, and who is in those that are open.
+pub(crate) fn lines(of: &Material<'_>, groups: &[Group]) -> Vec<Line> {
     let mut lines = Vec::new();
     for (group, at) in groups.iter().zip(0u32..) {
         let head = Head::Group(group.key);
-        let open = model.groups.is_open(Id::Head(head), false);
+        let open = of.is_open(Id::Head(head), false);
         lines.push(Line {
             id: Id::Head(head),
             depth: 0,
@@ -70,13 +83,12 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
             open: Some(open),
         });
         for &i in group.rows.iter().filter(|_| open) {
-            if let Some(row) = watch.rows.get(i as usize) {
+            if let Some(row) = of.watch.rows.get(i as usize) {
                 let id = Id::Under(head, Role::Member, row.goroutine.goid);
                 lines.push(Line::under(id, Some(i)));
             }
         }
     }
-    model.group_list = groups;
     lines
 }
 
@@ -107,7 +119,7 @@ fn group(model: &Model, line: &Line, columns: usize) -> Text<'static> {
         return Text::default();
     };
     let count = group.rows.len();
-    let trend = model.trends.of(model.by, group.key, count);
+    let trend = group.trend;
     let (growth, bars) = match trend {
         Some(trend) => {
             let growth = count as i64 - i64::from(trend.first);
@@ -116,7 +128,7 @@ fn group(model: &Model, line: &Line, columns: usize) -> Text<'static> {
             } else {
                 format!("{growth:+}")
             };
-            (growth, bars(trend.counts.iter().copied()))
+            (growth, bars(trend.counts()))
         }
         None => (String::new(), String::new()),
     };

@@ -30,7 +30,7 @@ fn program(model: &Model) -> Bar<'_> {
     let theme = model.theme;
     let mut bar = Bar::default();
     // Nothing came before it and nothing will come: a file, or a program that was gone at once.
-    let only_state = model.watch.ended.is_some() && model.watch.counts.is_none();
+    let only_state = model.ended.is_some() && model.watch.counts.is_none();
     let title = if model.title.is_empty() {
         "?"
     } else {
@@ -64,7 +64,7 @@ fn program(model: &Model) -> Bar<'_> {
             return bar;
         }
     }
-    if model.watch.ended.is_some() {
+    if model.ended.is_some() {
         bar.right(1, [Span::styled("ENDED", theme.notice())]);
         return bar;
     }
@@ -145,9 +145,12 @@ fn numbers(model: &Model) -> Bar<'_> {
             bar.left(3, [Span::styled(text, style)]);
         }
     }
-    if model.list.only != Only::All {
-        let text = format!("only {} (c)", model.list.only.word());
+    if model.list.choice().only != Only::All {
+        let text = format!("only {} (c)", model.list.choice().only.word());
         bar.right(1, [Span::styled(text, theme.notice())]);
+    }
+    if model.is_late() {
+        bar.right(0, [Span::styled("working …", theme.notice())]);
     }
     let notes = snapshot.diagnostics.len();
     if notes > 0 {

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
 use model::{Goid, Object};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,21 +13,23 @@ use super::{on, padded, rows};
 use crate::cursor::{Head, Id, Role};
 use crate::list::Only;
 use crate::outline::Line;
+use crate::question::Material;
 use crate::state::Model;
 use crate::text::{clean, fit, thousands};
 
 /// The objects that the filter leaves somebody at.
-pub(crate) fn build(model: &mut Model) -> Vec<Line> {
-    let Some(snapshot) = model.watch.snapshot.clone() else {
-        return Vec::new();
-    };
-    let objects = snapshot.objects.as_deref().unwrap_or_default();
-    let choosy = !model.list.filter_text.is_empty() || model.list.only != Only::All;
-    let rows = model.list.order().iter();
-    let visible: HashSet<Goid> = rows
-        .filter_map(|&i| model.watch.rows.get(i as usize))
-        .map(|row| row.goroutine.goid)
-        .collect();
+pub(crate) fn build(of: &Material<'_>) -> Vec<Line> {
+    let snapshot = of.watch.snapshot.as_ref();
+    let objects = snapshot.and_then(|snapshot| snapshot.objects.as_deref());
+    let objects = objects.unwrap_or_default();
+    let choice = &of.question.choice;
+    let choosy = !choice.filter.is_empty() || choice.only != Only::All;
+    let mut visible: HashSet<Goid, RandomState> = HashSet::default();
+    if choosy {
+        let rows = of.order.rows.iter();
+        let rows = rows.filter_map(|&i| of.watch.rows.get(i as usize));
+        visible.extend(rows.map(|row| row.goroutine.goid));
+    }
     let shown = |object: &Object| {
         let mut all = object
             .waiters()
@@ -35,11 +38,11 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
     };
     let mut order: Vec<(usize, &Object)> = objects.iter().enumerate().collect();
     order.retain(|(_, object)| shown(object));
-    order.sort_by_key(|(_, object)| (Reverse(object.waiters().count()), object.addr));
+    order.sort_by_cached_key(|(_, object)| (Reverse(object.waiters().count()), object.addr));
     let mut lines = Vec::new();
     for (at, object) in order {
         let head = Head::Object(object.kind, object.addr);
-        let open = model.objects.is_open(Id::Head(head), false);
+        let open = of.is_open(Id::Head(head), false);
         let waiters = object.waiters().count();
         lines.push(Line {
             id: Id::Head(head),
@@ -51,8 +54,7 @@ pub(crate) fn build(model: &mut Model) -> Vec<Line> {
         if !open {
             continue;
         }
-        let under =
-            |role, goid| Line::under(Id::Under(head, role, goid), model.watch.index_of(goid));
+        let under = |role, goid| Line::under(Id::Under(head, role, goid), of.watch.index_of(goid));
         for (queue, i) in object.queues.iter().zip(0u8..) {
             lines.extend(queue.goids.iter().map(|&goid| under(Role::Waits(i), goid)));
         }

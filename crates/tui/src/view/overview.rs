@@ -44,7 +44,12 @@ fn lines(model: &Model, columns: usize, height: usize) -> Vec<Text<'static>> {
             Span::styled(bars, theme.frame()),
         ])
     };
-    let of = |value: &dyn Fn(&Point) -> u32| shown.clone().map(value).collect::<Vec<u32>>();
+    let of = |value: &dyn Fn(&Point) -> u32| {
+        shown
+            .clone()
+            .map(|point| value(point))
+            .collect::<Vec<u32>>()
+    };
     let heading = |text: String| Text::styled(text, theme.frame().patch(theme.bold()));
     let samples = match points.len() {
         1 => "one sample".to_owned(),

@@ -69,7 +69,7 @@ impl<'a> Document<'a> {
     }
 
     fn findings(&mut self, g: &Goroutine) {
-        for finding in &self.model.finding_list {
+        for finding in self.model.finding_list.iter() {
             if finding.goids.binary_search(&g.goid).is_ok() || finding.because_of.contains(&g.goid)
             {
                 let text = format!("{}: {}", finding.severity.as_str(), finding.sentence);

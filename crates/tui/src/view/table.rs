@@ -155,7 +155,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 
 fn names(model: &Model, columns: &Columns) -> Line<'static> {
     let list = &model.list;
-    let name = |key: SortKey, name: &str| match (list.sort == key, list.reverse) {
+    let choice = list.choice();
+    let name = |key: SortKey, name: &str| match (choice.sort == key, choice.reverse) {
         (false, _) => name.to_owned(),
         (true, false) => format!("{name}▲"),
         (true, true) => format!("{name}▼"),
@@ -246,7 +247,7 @@ pub(super) fn since(since: Since) -> String {
 fn nothing(model: &Model) -> Vec<Line<'static>> {
     let watch = &model.watch;
     if watch.snapshot.is_none() {
-        let ended = watch.ended.is_some() || watch.trouble.is_some();
+        let ended = model.ended.is_some() || model.trouble.is_some();
         let text = if ended {
             "There is no sample yet."
         } else {
@@ -255,18 +256,18 @@ fn nothing(model: &Model) -> Vec<Line<'static>> {
         return vec![Line::raw(text)];
     }
     let mut lines = Vec::new();
-    if model.list.only != crate::list::Only::All {
+    if model.list.choice().only != crate::list::Only::All {
         let text = format!(
             "No goroutine is {}; c shows others.",
-            model.list.only.word()
+            model.list.choice().only.word()
         );
         lines.push(Line::raw(text));
-    } else if model.list.filter_text.is_empty() {
+    } else if model.list.choice().filter.is_empty() {
         lines.push(Line::raw("There are no goroutines to show."));
     } else {
         lines.push(Line::raw("No goroutine matches the filter."));
     }
-    let hidden = model.list.hidden;
+    let hidden = model.list.hidden();
     if hidden > 0 {
         let text = format!(
             "{} system{} would; s shows them.",

@@ -9,15 +9,14 @@ use super::rows;
 use crate::cursor::{Head, Id};
 use crate::list::function;
 use crate::outline::Line;
+use crate::question::Material;
 use crate::state::Model;
 use crate::text::{clean, fit, fit_end, short_function};
 
 /// Those that run a goroutine first.
-pub(crate) fn build(model: &mut Model) -> Vec<Line> {
-    let ms = model
-        .snapshot()
-        .map(|s| s.ms.as_slice())
-        .unwrap_or_default();
+pub(crate) fn build(of: &Material<'_>) -> Vec<Line> {
+    let snapshot = of.watch.snapshot.as_ref();
+    let ms = snapshot.map(|s| s.ms.as_slice()).unwrap_or_default();
     let mut order: Vec<(u32, &M)> = (0u32..).zip(ms).collect();
     order.sort_by_key(|(_, m)| (m.curg.is_none(), m.m.id));
     let line = |(at, m): (u32, &M)| Line {

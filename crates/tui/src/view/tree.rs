@@ -1,7 +1,8 @@
 //! Tree: who created whom. Those that have ended stay, as ghosts, where their children live.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use model::Goid;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,125 +12,223 @@ use super::rows;
 use crate::cursor::Id;
 use crate::list::function;
 use crate::outline::Line;
+use crate::question::Material;
 use crate::state::Model;
 use crate::text::{clean, fit_end, short_function, thousands, width};
-use crate::watch::Mark;
+use crate::watch::{Mark, Watch};
 
 /// Nodes with more children than that are closed at first.
 const MANY: usize = 12;
 
 /// Puts the tree together: what the filter leaves, and all that leads there.
-pub(crate) fn build(model: &mut Model) -> Vec<Line> {
-    let watch = &model.watch;
-    let mut children: HashMap<Goid, Vec<Goid>> = HashMap::new();
-    let mut roots: Vec<Goid> = Vec::new();
-    let mut known: HashSet<Goid> = HashSet::new();
-    // Of two with one ID, which only damage explains, the other is a leaf of its own.
-    let mut doubles = Vec::new();
-    let mut open: Vec<Goid> = Vec::new();
-    for &i in model.list.order().iter().rev() {
-        let Some(row) = watch.rows.get(i as usize) else {
-            continue;
-        };
-        let goid = row.goroutine.goid;
-        match watch.index_of(goid) == Some(i) {
-            true => open.push(goid),
-            false => doubles.push((goid, i)),
-        }
-    }
-    // What has ended is shown, but no longer below anybody; unless it is what was asked for.
-    let only_gone = model.list.only == crate::list::Only::Gone;
-    let counts = |goid: &Goid| {
-        let row = watch.row_of(*goid);
-        row.is_some_and(|row| only_gone || row.mark != Mark::Gone)
-    };
-    let matched: HashSet<Goid> = open.iter().copied().filter(counts).collect();
-    while let Some(goid) = open.pop() {
-        if !known.insert(goid) {
-            continue;
-        }
-        let row = watch.row_of(goid).map(|row| &row.goroutine);
-        match row
-            .or_else(|| watch.ghosts.get(&goid))
-            .and_then(|g| g.parent_goid)
-        {
-            Some(parent) => {
-                children.entry(parent).or_default().push(goid);
-                open.push(parent);
-            }
-            None => roots.push(goid),
-        }
-    }
-    for list in children.values_mut() {
-        list.sort_unstable();
-    }
-    roots.sort_unstable();
-    let (order, counts) = walk(&roots, &children, &matched);
+pub(crate) fn build(of: &Material<'_>) -> Vec<Line> {
+    let nodes = Nodes::new(of);
+    let (order, under) = nodes.walk();
     // In a circle, which only damage explains, nobody is reached from a root: they become roots.
-    let reached: HashSet<Goid> = order.iter().map(|(goid, _)| *goid).collect();
-    let mut lost: Vec<Goid> = known.difference(&reached).copied().collect();
-    lost.sort_unstable();
-    let lost = lost.into_iter().map(|goid| (goid, 0));
+    let mut reached = vec![false; nodes.goids.len()];
+    for (node, _) in &order {
+        set(&mut reached, *node, true);
+    }
+    let lost = nodes.sorted.iter().filter(|node| !get(&reached, **node));
     let mut lines: Vec<Line> = Vec::new();
     let mut closed: Option<u16> = None;
-    for (goid, depth) in order.into_iter().chain(lost) {
+    for (node, depth) in order.into_iter().chain(lost.map(|node| (*node, 0))) {
         if closed.is_some_and(|above| depth > above) {
             continue;
         }
         closed = None;
-        let below = if reached.contains(&goid) {
-            children.get(&goid).map_or(0, Vec::len)
-        } else {
-            0
+        let goid = nodes.goid(node);
+        let below = match get(&reached, node) {
+            true => nodes.children(node).len(),
+            false => 0,
         };
         let id = Id::Goroutine(goid);
-        let is_open = model.tree.is_open(id, below <= MANY || goid == Goid(1));
+        let is_open = of.is_open(id, below <= MANY || goid == Goid(1));
         if !is_open && below > 0 {
             closed = Some(depth);
         }
         lines.push(Line {
             id,
             depth,
-            at: watch.index_of(goid).unwrap_or(Line::GONE),
-            under: counts.get(&goid).copied().unwrap_or(0),
+            at: if nodes.is_row(node) { node } else { Line::GONE },
+            under: get(&under, node),
             open: (below > 0).then_some(is_open),
         });
     }
-    lines.extend(doubles.into_iter().rev().map(|(goid, i)| Line {
+    lines.extend(nodes.doubles.iter().rev().map(|&(goid, i)| Line {
         depth: 0,
         ..Line::under(Id::Goroutine(goid), Some(i))
     }));
     lines
 }
 
-/// All nodes in the order they are shown in, with their depths; and how many of those that match are below each.
-fn walk(
-    roots: &[Goid],
-    children: &HashMap<Goid, Vec<Goid>>,
-    matched: &HashSet<Goid>,
-) -> (Vec<(Goid, u16)>, HashMap<Goid, u32>) {
-    let mut order: Vec<(Goid, u16)> = Vec::new();
-    let mut open: Vec<(Goid, u16)> = roots.iter().rev().map(|&goid| (goid, 0)).collect();
-    let mut seen: HashSet<Goid> = HashSet::new();
-    while let Some((goid, depth)) = open.pop() {
-        if !seen.insert(goid) {
-            continue;
+const NONE: u32 = u32::MAX;
+
+/// Who is in the tree, by numbers: those of their rows, and behind these those of whom only the ID is known,
+/// or that have ended.
+#[derive(Default)]
+struct Nodes {
+    rows: usize,
+    /// By number.
+    goids: Vec<Goid>,
+    parents: Vec<u32>,
+    /// Whether one counts as below its parents.
+    counts: Vec<bool>,
+    /// The numbers of those that are in the tree, by their IDs.
+    sorted: Vec<u32>,
+    /// All children, those of one parent together; and where those of each begin.
+    below: Vec<u32>,
+    begin: Vec<u32>,
+    /// Of two with one ID, which only damage explains, the other is a leaf of its own.
+    doubles: Vec<(Goid, u32)>,
+}
+
+fn get<T: Copy + Default>(list: &[T], node: u32) -> T {
+    list.get(node as usize).copied().unwrap_or_default()
+}
+
+fn set<T>(list: &mut [T], node: u32, value: T) {
+    if let Some(place) = list.get_mut(node as usize) {
+        *place = value;
+    }
+}
+
+impl Nodes {
+    fn new(of: &Material<'_>) -> Nodes {
+        let watch = of.watch;
+        let mut nodes = Nodes {
+            rows: watch.rows.len(),
+            goids: watch.rows.iter().map(|row| row.goroutine.goid).collect(),
+            ..Nodes::default()
+        };
+        nodes.parents = vec![NONE; nodes.rows];
+        nodes.counts = vec![false; nodes.rows];
+        // What has ended is shown, but no longer below anybody; unless it is what was asked for.
+        let only_gone = of.question.choice.only == crate::list::Only::Gone;
+        let mut open: Vec<u32> = Vec::new();
+        for &i in of.order.rows.iter().rev() {
+            let Some(row) = watch.rows.get(i as usize) else {
+                continue;
+            };
+            let goid = row.goroutine.goid;
+            if watch.has_doubles() && watch.index_of(goid) != Some(i) {
+                nodes.doubles.push((goid, i));
+                continue;
+            }
+            open.push(i);
+            set(&mut nodes.counts, i, only_gone || row.mark != Mark::Gone);
         }
-        order.push((goid, depth));
-        let below = children.get(&goid).into_iter().flatten().rev();
-        open.extend(below.map(|&child| (child, depth.saturating_add(1))));
+        nodes.climb(watch, open);
+        nodes.sort();
+        nodes
     }
-    let mut counts: HashMap<Goid, u32> = HashMap::new();
-    // Children come after their parents, so backwards all counts of theirs are known.
-    for (goid, _) in order.iter().rev() {
-        let below = children.get(goid).into_iter().flatten();
-        let count = below.map(|child| {
-            counts.get(child).copied().unwrap_or(0) + u32::from(matched.contains(child))
-        });
-        let count = count.sum();
-        counts.insert(*goid, count);
+
+    /// Finds the parents of all that are there, and theirs.
+    fn climb(&mut self, watch: &Watch, mut open: Vec<u32>) {
+        let mut known = vec![false; self.rows];
+        let mut others: HashMap<Goid, u32, RandomState> = HashMap::default();
+        // Many have the same parent as the one before.
+        let mut last = (Goid(0), NONE);
+        while let Some(node) = open.pop() {
+            if get(&known, node) {
+                continue;
+            }
+            set(&mut known, node, true);
+            self.sorted.push(node);
+            let goroutine = match watch.rows.get(node as usize) {
+                Some(row) => Some(&row.goroutine),
+                None => watch.ghosts.get(&self.goid(node)),
+            };
+            let Some(parent) = goroutine.and_then(|g| g.parent_goid) else {
+                continue;
+            };
+            if last.0 != parent || last.1 == NONE {
+                let number = watch.index_of(parent).unwrap_or_else(|| {
+                    *others.entry(parent).or_insert_with(|| {
+                        self.goids.push(parent);
+                        self.parents.push(NONE);
+                        self.counts.push(false);
+                        known.push(false);
+                        u32::try_from(self.goids.len() - 1).unwrap_or(NONE)
+                    })
+                });
+                last = (parent, number);
+            }
+            set(&mut self.parents, node, last.1);
+            if !get(&known, last.1) {
+                open.push(last.1);
+            }
+        }
     }
-    (order, counts)
+
+    fn sort(&mut self) {
+        let goids = &self.goids;
+        self.sorted
+            .sort_unstable_by_key(|node| get_goid(goids, *node));
+        // Where the children of each begin: behind those of all before.
+        let mut begin = vec![0u32; self.goids.len() + 1];
+        for &node in &self.sorted {
+            let parent = get(&self.parents, node);
+            if let Some(count) = begin.get_mut((parent as usize).saturating_add(1)) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for place in &mut begin {
+            sum += *place;
+            *place = sum;
+        }
+        let mut next = begin.clone();
+        self.below = vec![NONE; sum as usize];
+        for &node in &self.sorted {
+            if let Some(place) = next.get_mut(get(&self.parents, node) as usize) {
+                set(&mut self.below, *place, node);
+                *place += 1;
+            }
+        }
+        self.begin = begin;
+    }
+
+    fn goid(&self, node: u32) -> Goid {
+        get_goid(&self.goids, node)
+    }
+
+    fn is_row(&self, node: u32) -> bool {
+        (node as usize) < self.rows
+    }
+
+    /// In the order of their IDs.
+    fn children(&self, node: u32) -> &[u32] {
+        let begin = get(&self.begin, node) as usize;
+        let end = get(&self.begin, node.saturating_add(1)) as usize;
+        self.below.get(begin..end).unwrap_or_default()
+    }
+
+    /// All that are below a root in the order they are shown in, with their depths; and how many count below each.
+    fn walk(&self) -> (Vec<(u32, u16)>, Vec<u32>) {
+        let is_root = |node: &&u32| get(&self.parents, **node) == NONE;
+        let roots = self.sorted.iter().rev().filter(is_root);
+        let mut open: Vec<(u32, u16)> = roots.map(|&node| (node, 0)).collect();
+        let mut order = Vec::with_capacity(self.sorted.len());
+        while let Some((node, depth)) = open.pop() {
+            order.push((node, depth));
+            let below = self.children(node).iter().rev();
+            open.extend(below.map(|&child| (child, depth.saturating_add(1))));
+        }
+        let mut under = vec![0u32; self.goids.len()];
+        // Children come after their parents, so backwards all counts of theirs are known.
+        for &(node, _) in order.iter().rev() {
+            let all = get(&under, node) + u32::from(get(&self.counts, node));
+            if let Some(parent) = under.get_mut(get(&self.parents, node) as usize) {
+                *parent += all;
+            }
+        }
+        (order, under)
+    }
+}
+
+fn get_goid(goids: &[Goid], node: u32) -> Goid {
+    goids.get(node as usize).copied().unwrap_or(Goid(0))
 }
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
