@@ -9,6 +9,7 @@ mod bench;
 mod cargo;
 mod demo;
 mod field;
+mod fuzz;
 mod layouts;
 mod soak;
 mod test;
@@ -64,6 +65,8 @@ enum Chore {
     Bench(bench::Options),
     /// Take very many samples of programs that check themselves, kill goinspect at any moment, and see whether that does harm.
     Soak(soak::Options),
+    /// Give hostile input to every reader (docs/FUZZING.md).
+    Fuzz(fuzz::Options),
     /// Print the path of a Go toolchain's go command, fetching the toolchain if need be.
     Go {
         /// Like 1.27 or 1.27.3.
@@ -85,6 +88,8 @@ enum ChoreError {
     Cargo(&'static str),
     #[error("there is no program {name}: {names}")]
     NoSuchProgram { name: String, names: String },
+    #[error("there is no fuzz target {name}: {names}")]
+    NoSuchTarget { name: String, names: String },
     #[error("{}: {why}", path.display())]
     File {
         path: std::path::PathBuf,
@@ -105,6 +110,7 @@ fn main() -> ExitCode {
         Chore::FieldTest { only, write } => field::field_test(&only, write),
         Chore::Bench(options) => bench::bench(&options),
         Chore::Soak(options) => soak::soak(&options),
+        Chore::Fuzz(options) => fuzz::fuzz(&options),
         Chore::Go { version } => go(&version),
     };
     done.unwrap_or_else(|error| {

@@ -9,18 +9,10 @@ use model::{
     Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource, Pid,
     Site, Snapshot, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, Tid, Traceback, Trust,
 };
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
 
-use crate::feed::FeedEvent;
 use crate::keymap::Key;
-use crate::past::{Past, Step};
-use crate::run::UiOptions;
-use crate::save::Saver;
-use crate::state::View;
-use crate::state::{Model, Wish};
-use crate::update::{Effect, Msg, update};
-use crate::view::view;
+pub(crate) use crate::screen::{Screen, options};
+use crate::update::Effect;
 
 mod story;
 mod tangle;
@@ -185,55 +177,7 @@ pub(crate) fn snapshot(second: u64, goroutines: impl IntoIterator<Item = G>) -> 
     }
 }
 
-/// The story's screen, with or without someone at the keys.
-pub(crate) struct Screen {
-    pub model: Model,
-    terminal: Terminal<TestBackend>,
-    pub copied: Option<String>,
-    pub edited: Option<(PathBuf, u32)>,
-    pub saved: Option<(Arc<Snapshot>, PathBuf)>,
-    pub past: Past,
-    /// Whether answers are held back, and what is still to be taken in before the next one.
-    pub is_slow: bool,
-    pub steps: Option<Vec<Step>>,
-}
-
-pub(crate) fn options() -> UiOptions {
-    UiOptions {
-        title: "checkout".into(),
-        color: false,
-        light: false,
-        true_color: false,
-        keymap: Default::default(),
-        view: View::default(),
-        filter: String::new(),
-        chips: Vec::new(),
-        interval: Duration::from_secs(1),
-        max_overhead: None,
-        saver: Saver(Arc::new(|_, path| Ok(format!("wrote {}", path.display())))),
-        at_work: Arc::default(),
-    }
-}
-
 impl Screen {
-    pub fn new(width: u16, height: u16) -> Screen {
-        let mut model = Model::new(options());
-        update(&mut model, Msg::Resize(width, height));
-        let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let mut screen = Screen {
-            model,
-            terminal,
-            copied: None,
-            edited: None,
-            saved: None,
-            past: Past::default(),
-            is_slow: false,
-            steps: None,
-        };
-        screen.grant();
-        screen
-    }
-
     /// With all of the story told.
     pub fn story(width: u16, height: u16) -> Screen {
         let mut screen = Screen::new(width, height);
@@ -243,86 +187,12 @@ impl Screen {
         screen
     }
 
-    pub fn sample(&mut self, snapshot: Snapshot) {
-        self.model.now += Duration::from_secs(1);
-        self.feed(FeedEvent::Snapshot(Arc::new(snapshot)));
-    }
-
-    pub fn resize(&mut self, width: u16, height: u16) {
-        self.terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        self.msg(Msg::Resize(width, height));
-    }
-
-    pub fn feed(&mut self, event: FeedEvent) {
-        self.msg(Msg::Feed(event));
-    }
-
-    /// Something happens, and what is wished for is granted.
-    pub fn msg(&mut self, msg: Msg) -> Option<Effect> {
-        let effect = update(&mut self.model, msg);
-        self.grant();
-        effect
-    }
-
-    /// Answers what is asked, if that was held back.
-    pub fn answer(&mut self) {
-        if let Some(steps) = self.steps.take() {
-            steps.into_iter().for_each(|step| self.past.take(step));
-            let answer = Box::new(self.past.answer(self.model.question()));
-            self.msg(Msg::Answer(answer));
-        }
-    }
-
-    /// Does what the loop would do with wishes, at once.
-    pub fn grant(&mut self) {
-        for wish in std::mem::take(&mut self.model.wishes) {
-            match wish {
-                Wish::Analyse(snapshot) => {
-                    let found = analysis::findings(&snapshot);
-                    self.msg(Msg::Found(found));
-                }
-                Wish::Work(steps) => {
-                    self.steps.get_or_insert_default().extend(steps);
-                    if !self.is_slow {
-                        self.answer();
-                    }
-                }
-                Wish::Free(_) => {}
-                Wish::Read(path) => {
-                    self.msg(Msg::Source(path, None));
-                }
-                Wish::Save(snapshot, path) => self.saved = Some((snapshot, path)),
-                Wish::Suspend => {}
-                Wish::Copy(text) => self.copied = Some(text),
-                Wish::Edit(path, line) => self.edited = Some((path, line)),
-            }
-        }
-    }
-
-    pub fn key(&mut self, key: Key) -> Option<Effect> {
-        self.msg(Msg::Key(key))
-    }
-
     /// Types characters.
-    pub fn keys(&mut self, keys: &str) -> Option<Effect> {
+    pub(crate) fn keys(&mut self, keys: &str) -> Option<Effect> {
         keys.chars()
             .map(|c| self.key(Key::Char(c)))
             .last()
             .flatten()
-    }
-
-    /// What is on the screen.
-    pub fn text(&mut self) -> String {
-        self.terminal
-            .draw(|frame| view(&self.model, frame))
-            .unwrap();
-        let buffer = self.terminal.backend().buffer();
-        let area = buffer.area;
-        let line = |y: u16| -> String {
-            let cells = (0..area.width).map(|x| buffer[(x, y)].symbol());
-            cells.collect::<String>().trim_end().to_owned()
-        };
-        (0..area.height).map(|y| line(y) + "\n").collect()
     }
 
     /// The goids in the list, in its order.

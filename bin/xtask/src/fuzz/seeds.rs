@@ -1,0 +1,203 @@
+//! The committed seeds, from real programs.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use fixtures::{BuildOptions, CrashOptions, Program, Toolchain, build, crash};
+use gobinary::Pclntab;
+use goruntime::Runtime;
+
+use super::record::{self, Failed};
+use crate::{ChoreError, cargo, progress};
+
+/// Has something of everything.
+const PROGRAM: &str = "zoo";
+/// Of a core its headers and notes, but no more than this.
+const CORE_HEAD: usize = 20 << 10;
+/// Of the entries of DWARF the first.
+const DWARF_HEAD: usize = 24 << 10;
+
+pub(super) fn make(folder: &Path) -> Result<ExitCode, ChoreError> {
+    match all(folder) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(why) => {
+            progress(&format!("the seeds could not be made: {why}"));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn all(folder: &Path) -> Result<(), Failed> {
+    let go = Toolchain::obtain("1.27")?;
+    let flags = |flags: &str| BuildOptions::with_flags([flags.to_owned()]);
+    let whole = build(&go, PROGRAM, &BuildOptions::default())?;
+    let put = |name: &str, bytes: &[u8]| -> Result<(), Failed> {
+        progress(&format!("{name}: {} bytes", bytes.len()));
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().ok_or("it has no folder")?)?;
+        Ok(fs::write(path, bytes)?)
+    };
+    for (name, options) in [
+        ("zoo-symbols.z", flags("-ldflags=-w")),
+        ("zoo-stripped.z", flags("-ldflags=-s -w")),
+    ] {
+        let exe = build(&go, PROGRAM, &options)?;
+        let zoo = Program::start(&exe, &[])?;
+        let mut recorded = record::record(&exe, zoo.pid())?;
+        zoo.quit()?;
+        record::shrink(&mut recorded);
+        let mut packed = Vec::new();
+        recorded.write(&mut packed)?;
+        put(name, &packed)?;
+    }
+    put("pclntab.z", &pclntab(&whole)?)?;
+    put("pclntab/nothing", &[1, 0, 0, 0, 1])?;
+    put("decode/nothing", &[0])?;
+    put("decode/stripped", &[7, 6, 1, 2, 3, 4, 5, 6])?;
+    put("executable/nothing", &[0])?;
+    put("executable/stripped", &[1])?;
+
+    let exe = fs::read(&whole)?;
+    let magic = b"\xff Go buildinf:";
+    let at = exe.windows(magic.len()).position(|bytes| bytes == magic);
+    let rest = exe.get(at.unwrap_or_default()..).unwrap_or_default();
+    put("buildinfo/zoo", rest.get(..600).unwrap_or(rest))?;
+    put("dwarf/zoo", &dwarf(&whole)?)?;
+
+    let crashed = crash(&whole, &["-nospin"], &CrashOptions::default())?;
+    let mut core = fs::read(&crashed.core)?;
+    core.truncate(CORE_HEAD);
+    put("core/zoo", &core)?;
+    for packer in ["gzip", "zstd", "lz4", "xz"] {
+        put(&format!("core/zoo.{packer}"), &packed(packer, &core)?)?;
+    }
+    let zoo = Program::start(&whole, &["-nospin"])?;
+    let object = |flags: u8, at: u32, bytes: &[u8]| -> Vec<u8> {
+        let [a, b, c, _] = at.to_le_bytes();
+        let mut seed = vec![flags, a, b, c, 16];
+        for word in 0..16u32 {
+            let kind = word % 4;
+            let value = kind << 22 | (at + 64 * word);
+            seed.extend(value.to_le_bytes().get(..3).unwrap_or_default());
+        }
+        seed.extend(bytes);
+        seed
+    };
+    let vdso = record::vdso(zoo.pid())?;
+    put("cframes/vdso", &object(0, 0xa00, &vdso))?;
+    put("cframes/vdso-interrupted", &object(6, 0xc10, &vdso))?;
+    let library = library()?;
+    put("cframes/library", &object(2, 0x1020, &library))?;
+
+    let goinspect = cargo::build_release("goinspect")?;
+    let inspect = |args: &[&str]| -> Result<Vec<u8>, Failed> {
+        let output = Command::new(&goinspect).args(args).output()?;
+        Ok(output.stdout)
+    };
+    let pid = zoo.pid().to_string();
+    let filter = "--filter=-frame:runtime.bgsweep goid:1..12";
+    let json = inspect(&["snapshot", &pid])?;
+    put("snapshot/zoo.json", &json)?;
+    let _ = filter;
+    for level in ["single", "system"] {
+        let text = inspect(&["snapshot", &pid, "--format=traceback", "--traceback", level])?;
+        put(&format!("dump/{level}"), &text)?;
+    }
+    zoo.quit()?;
+    Ok(())
+}
+
+/// A pclntab in which only what some functions need is left.
+fn pclntab(exe: &Path) -> Result<Vec<u8>, Failed> {
+    let binary = Runtime::open_binary(File::open(exe)?)?;
+    let at = binary.pclntab_at;
+    let segment = |s: &&gobinary::Segment| s.at <= at && at.0 - s.at.0 < s.size;
+    let segment = binary.segments().iter().find(segment).ok_or("no pclntab")?;
+    let mut table = vec![0; (segment.size - (at.0 - segment.at.0)) as usize];
+    binary.read(at, &mut table).ok_or("no pclntab")?;
+    let said = |table: &[u8]| {
+        let table = Pclntab::parse(table.to_vec()).ok()?;
+        Some(::fuzz::asked_of_pclntab(&table))
+    };
+    let expected = said(&table);
+    ::fuzz::shrink(&mut table, &mut |table| said(table) == expected);
+    let end = table
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .unwrap_or_default();
+    table.truncate(end + 64);
+    packed_zlib(&table)
+}
+
+fn packed_zlib(bytes: &[u8]) -> Result<Vec<u8>, Failed> {
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(bytes)?;
+    Ok(packer.finish()?)
+}
+
+/// The beginning of the unit that has the runtime's types.
+fn dwarf(exe: &Path) -> Result<Vec<u8>, Failed> {
+    let folder = tempfile::tempdir()?;
+    let section = |name: &str| -> Result<Vec<u8>, Failed> {
+        let file = folder.path().join("section");
+        let plain = folder.path().join("plain");
+        let status = Command::new("objcopy")
+            .arg("--decompress-debug-sections")
+            .args([exe, &plain])
+            .status()?;
+        let dumped = Command::new("objcopy")
+            .arg(format!("--dump-section={name}={}", file.display()))
+            .args([plain.as_path(), Path::new("/dev/null")])
+            .status()?;
+        if !status.success() || !dumped.success() {
+            return Err("objcopy failed".into());
+        }
+        Ok(fs::read(file)?)
+    };
+    let (abbrev, info) = (section(".debug_abbrev")?, section(".debug_info")?);
+    let mut info = info.get(..DWARF_HEAD).unwrap_or(&info).to_vec();
+    // The unit is as long as what is left of it.
+    let len = (info.len() as u32 - 4).to_le_bytes();
+    info.splice(..4, len);
+    let mut seed = (abbrev.len() as u16).to_le_bytes().to_vec();
+    seed.extend(abbrev);
+    seed.extend(info);
+    Ok(seed)
+}
+
+fn packed(packer: &str, bytes: &[u8]) -> Result<Vec<u8>, Failed> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("core");
+    fs::write(&file, bytes)?;
+    let output = Command::new(packer)
+        .args(["-c", "-q"])
+        .arg(&file)
+        .output()?;
+    Ok(output.stdout)
+}
+
+/// A small library with unwind tables and debug information.
+fn library() -> Result<Vec<u8>, Failed> {
+    const SOURCE: &str = "static int inner(int *p, int n) { return n ? p[n] + inner(p, n - 1) : 0; }\n\
+        int outer(int n) { int a[64]; for (int i = 0; i < 64; i++) a[i] = n * i; return inner(a, n & 63); }\n\
+        struct s { long a; struct s *next; } head;\n\
+        long walk(struct s *s) { long n = 0; while (s) { n += s->a * outer(n); s = s->next; } return n; }\n";
+    let folder = tempfile::tempdir()?;
+    let (source, library) = (folder.path().join("x.c"), folder.path().join("x.so"));
+    fs::write(&source, SOURCE)?;
+    Command::new("cc")
+        .args([
+            "-O1",
+            "-g1",
+            "-shared",
+            "-fPIC",
+            "-nostdlib",
+            "-Wl,-z,max-page-size=4096",
+            "-o",
+        ])
+        .args([&library, &source])
+        .status()?;
+    Ok(fs::read(library)?)
+}
