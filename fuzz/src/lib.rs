@@ -20,4 +20,4 @@ mod targets;
 pub use mutations::Mutations;
 pub use patches::shrink;
 pub use recorded::Recorded;
-pub use targets::{TARGETS, Target, asked_of_pclntab, target};
+pub use targets::{TARGETS, Target, asked_of_pclntab, executable_with, target};

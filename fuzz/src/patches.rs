@@ -79,8 +79,9 @@ impl Places {
     }
 }
 
-/// Makes zeros of whatever is not needed for `same` to hold, so that what is left packs well.
-pub fn shrink(bytes: &mut [u8], same: &mut dyn FnMut(&[u8]) -> bool) {
+/// Makes zeros of whatever is not needed for `same` to hold, so that what is left packs well. Blocks of
+/// up to `smallest` bytes are not tried in parts.
+pub fn shrink(bytes: &mut [u8], smallest: usize, same: &mut dyn FnMut(&[u8]) -> bool) {
     // Where a large block cannot go, its parts are tried.
     let mut open: Vec<(usize, usize)> = vec![(0, bytes.len())];
     while let Some((at, len)) = open.pop() {
@@ -98,7 +99,7 @@ pub fn shrink(bytes: &mut [u8], same: &mut dyn FnMut(&[u8]) -> bool) {
         if let Some(block) = bytes.get_mut(at..at + len) {
             block.copy_from_slice(&old);
         }
-        if len > 128 {
+        if len > smallest {
             let half = (len / 2).next_multiple_of(64);
             open.extend([(at, half), (at + half, len - half)]);
         }

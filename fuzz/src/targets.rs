@@ -48,3 +48,8 @@ pub fn target(name: &str) -> Option<&'static Target> {
 pub fn asked_of_pclntab(table: &gobinary::Pclntab) -> String {
     tables::ask(table).join("\n")
 }
+
+/// The executable that the target `dwarf` makes of its input. For making seeds.
+pub fn executable_with(bytes: &[u8]) -> Vec<u8> {
+    tables::executable_with(bytes)
+}

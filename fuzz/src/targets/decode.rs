@@ -24,8 +24,8 @@ struct Base {
 
 static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
     let packed: [&[u8]; 2] = [
-        include_bytes!("../../seeds/zoo-symbols.z"),
-        include_bytes!("../../seeds/zoo-stripped.z"),
+        include_bytes!("../../seeds/mixed-symbols.z"),
+        include_bytes!("../../seeds/mixed-stripped.z"),
     ];
     let base = |packed| {
         let recorded = Recorded::read(packed).unwrap();
@@ -114,7 +114,7 @@ fn shown(decoded: Decoded) {
         target: TargetInfo {
             kind: TargetKind::Process,
             pid: Some(Pid(42)),
-            exe: Some("/bin/zoo".into()),
+            exe: Some("/bin/mixed".into()),
             module: None,
             text: None,
             core: None,

@@ -80,11 +80,7 @@ pub(crate) fn ask(table: &Pclntab) -> Vec<String> {
 
 /// Types in DWARF: two bytes for how long the abbreviations are, those, and then the entries.
 pub(super) fn dwarf(bytes: &[u8]) {
-    let mut input = Input(bytes);
-    let len = usize::from(input.u16());
-    let abbrev = input.take(len);
-    let elf = elf_with(abbrev, input.0);
-    match Runtime::open_binary(file(&elf)) {
+    match Runtime::open_binary(file(&executable_with(bytes))) {
         Ok(binary) => {
             for clause in CLAUSES {
                 let _ = binary.types.scalar(clause.strukt, clause.path);
@@ -95,8 +91,11 @@ pub(super) fn dwarf(bytes: &[u8]) {
     }
 }
 
-/// An executable that has these sections, and what else a Go program needs.
-fn elf_with(abbrev: &[u8], info: &[u8]) -> Vec<u8> {
+/// An executable that has them, and what else a Go program needs.
+pub(super) fn executable_with(bytes: &[u8]) -> Vec<u8> {
+    let mut input = Input(bytes);
+    let len = usize::from(input.u16());
+    let (abbrev, info) = (input.take(len), input.0);
     let mut build_info = b"\xff Go buildinf:\x08\x02".to_vec();
     build_info.resize(32, 0);
     build_info.extend(b"\x08go1.27.3\0");

@@ -53,6 +53,6 @@ pub(super) fn filter(bytes: &[u8]) {
 
 /// A real one.
 pub(super) static REAL: LazyLock<Snapshot> = LazyLock::new(|| {
-    let seed = include_bytes!("../../seeds/snapshot/zoo.json");
+    let seed = include_bytes!("../../seeds/snapshot/mixed.json");
     report::read_json(&seed[..]).unwrap()
 });

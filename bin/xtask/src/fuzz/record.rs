@@ -127,33 +127,33 @@ fn joined(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
 /// Makes zeros of what did not matter, in memory and in the executable.
 pub(super) fn shrink(recorded: &mut Recorded) {
     let expected = recorded.outcome();
+    let mut trial = recorded.clone();
     let mut memory: Vec<u8> = Vec::new();
     for (_, bytes) in &recorded.pieces {
         memory.extend(bytes);
     }
-    let spread = |recorded: &mut Recorded, memory: &[u8]| {
-        let mut rest = memory;
-        for (_, bytes) in &mut recorded.pieces {
-            if let Some((first, others)) = rest.split_at_checked(bytes.len()) {
-                bytes.copy_from_slice(first);
-                rest = others;
-            }
-        }
-    };
-    let mut trial = recorded.clone();
-    ::fuzz::shrink(&mut memory, &mut |memory| {
+    ::fuzz::shrink(&mut memory, 4096, &mut |memory| {
         spread(&mut trial, memory);
         trial.outcome() == expected
     });
     spread(recorded, &memory);
-    let mut trial = recorded.clone();
-    let mut exe = std::mem::take(&mut recorded.exe);
-    ::fuzz::shrink(&mut exe, &mut |exe| {
+    spread(&mut trial, &memory);
+    ::fuzz::shrink(&mut recorded.exe, 1024, &mut |exe| {
         trial.exe.clear();
         trial.exe.extend(exe);
         trial.outcome() == expected
     });
-    recorded.exe = exe;
+}
+
+/// The opposite of putting all pieces together.
+fn spread(recorded: &mut Recorded, memory: &[u8]) {
+    let mut rest = memory;
+    for (_, bytes) in &mut recorded.pieces {
+        if let Some((first, others)) = rest.split_at_checked(bytes.len()) {
+            bytes.copy_from_slice(first);
+            rest = others;
+        }
+    }
 }
 
 /// The kernel's own library in a process.

@@ -13,7 +13,7 @@ use super::record::{self, Failed};
 use crate::{ChoreError, cargo, progress};
 
 /// Has something of everything.
-const PROGRAM: &str = "zoo";
+const PROGRAM: &str = "mixed";
 /// Of a core its headers and notes, but no more than this.
 const CORE_HEAD: usize = 20 << 10;
 /// Of the entries of DWARF the first.
@@ -40,13 +40,13 @@ fn all(folder: &Path) -> Result<(), Failed> {
         Ok(fs::write(path, bytes)?)
     };
     for (name, options) in [
-        ("zoo-symbols.z", flags("-ldflags=-w")),
-        ("zoo-stripped.z", flags("-ldflags=-s -w")),
+        ("mixed-symbols.z", flags("-ldflags=-w")),
+        ("mixed-stripped.z", flags("-ldflags=-s -w")),
     ] {
         let exe = build(&go, PROGRAM, &options)?;
-        let zoo = Program::start(&exe, &[])?;
-        let mut recorded = record::record(&exe, zoo.pid())?;
-        zoo.quit()?;
+        let program = Program::start(&exe, &[])?;
+        let mut recorded = record::record(&exe, program.pid())?;
+        drop(program);
         record::shrink(&mut recorded);
         let mut packed = Vec::new();
         recorded.write(&mut packed)?;
@@ -63,17 +63,18 @@ fn all(folder: &Path) -> Result<(), Failed> {
     let magic = b"\xff Go buildinf:";
     let at = exe.windows(magic.len()).position(|bytes| bytes == magic);
     let rest = exe.get(at.unwrap_or_default()..).unwrap_or_default();
-    put("buildinfo/zoo", rest.get(..600).unwrap_or(rest))?;
-    put("dwarf/zoo", &dwarf(&whole)?)?;
+    put("buildinfo/mixed", rest.get(..600).unwrap_or(rest))?;
+    put("dwarf/mixed", &dwarf(&whole)?)?;
 
-    let crashed = crash(&whole, &["-nospin"], &CrashOptions::default())?;
+    let zoo = build(&go, "zoo", &BuildOptions::default())?;
+    let crashed = crash(&zoo, &["-nospin"], &CrashOptions::default())?;
     let mut core = fs::read(&crashed.core)?;
     core.truncate(CORE_HEAD);
     put("core/zoo", &core)?;
     for packer in ["gzip", "zstd", "lz4", "xz"] {
         put(&format!("core/zoo.{packer}"), &packed(packer, &core)?)?;
     }
-    let zoo = Program::start(&whole, &["-nospin"])?;
+    let program = Program::start(&whole, &[])?;
     let object = |flags: u8, at: u32, bytes: &[u8]| -> Vec<u8> {
         let [a, b, c, _] = at.to_le_bytes();
         let mut seed = vec![flags, a, b, c, 16];
@@ -85,28 +86,79 @@ fn all(folder: &Path) -> Result<(), Failed> {
         seed.extend(bytes);
         seed
     };
-    let vdso = record::vdso(zoo.pid())?;
+    let vdso = record::vdso(program.pid())?;
     put("cframes/vdso", &object(0, 0xa00, &vdso))?;
     put("cframes/vdso-interrupted", &object(6, 0xc10, &vdso))?;
     let library = library()?;
     put("cframes/library", &object(2, 0x1020, &library))?;
+
+    put(
+        "elf/mixed",
+        &::fuzz::executable_with(&fs::read(folder.join("dwarf/mixed"))?),
+    )?;
+    put("elf/library", &library)?;
+    for (i, filter) in FILTERS.iter().enumerate() {
+        put(&format!("filter/{i}"), filter.as_bytes())?;
+    }
 
     let goinspect = cargo::build_release("goinspect")?;
     let inspect = |args: &[&str]| -> Result<Vec<u8>, Failed> {
         let output = Command::new(&goinspect).args(args).output()?;
         Ok(output.stdout)
     };
-    let pid = zoo.pid().to_string();
-    let filter = "--filter=-frame:runtime.bgsweep goid:1..12";
+    let pid = program.pid().to_string();
     let json = inspect(&["snapshot", &pid])?;
-    put("snapshot/zoo.json", &json)?;
-    let _ = filter;
+    put("snapshot/mixed.json", &json)?;
+    let few = inspect(&["snapshot", &pid, "--filter=label:kind=c"])?;
+    put("snapshot/few.json", &few)?;
+    let keys = b"/status:waiting\n2jl\n\x1b5jyz\t?";
+    put(
+        "screen/few",
+        &[&[100, 40, keys.len() as u8], &keys[..], &few].concat(),
+    )?;
     for level in ["single", "system"] {
         let text = inspect(&["snapshot", &pid, "--format=traceback", "--traceback", level])?;
         put(&format!("dump/{level}"), &text)?;
     }
-    zoo.quit()?;
+    let file = folder.join("recording/few");
+    fs::create_dir_all(folder.join("recording"))?;
+    let out = file.to_string_lossy();
+    inspect(&[
+        "record",
+        &pid,
+        "-o",
+        &out,
+        "--force",
+        "--interval=100ms",
+        "--duration=350ms",
+        "--filter=label:kind=c",
+    ])?;
+    put("recording/lines", &lines(&fs::read(&file)?)?)?;
     Ok(())
+}
+
+/// What can be asked for.
+const FILTERS: [&str; 6] = [
+    "status:waiting -reason:\"chan receive\" label:team=shop",
+    "goid:18 age:>1m -age:<2h30m system:no",
+    "func:main.worker top:gopark Serve",
+    "on:0xc00009e060 on:mutex on:\"10.0.0.7:5432\"",
+    "created:main.main label:kind -label:kind=a",
+    "\"a \\\" b\":c",
+];
+
+/// The lines of a recording, each after the letter that says what it is.
+fn lines(recording: &[u8]) -> Result<Vec<u8>, Failed> {
+    let first = recording.iter().position(|byte| *byte == b'\n');
+    let mut at = first.ok_or("it has no first line")? + 1;
+    let mut lines = b"P".to_vec();
+    while let Some(member) = recording.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = member.get(17..25).ok_or("a member is cut off")?;
+        at += u64::from_le_bytes(length.try_into()?) as usize;
+        lines.extend(member.get(16));
+        std::io::copy(&mut flate2::read::GzDecoder::new(member), &mut lines)?;
+    }
+    Ok(lines)
 }
 
 /// A pclntab in which only what some functions need is left.
@@ -122,7 +174,7 @@ fn pclntab(exe: &Path) -> Result<Vec<u8>, Failed> {
         Some(::fuzz::asked_of_pclntab(&table))
     };
     let expected = said(&table);
-    ::fuzz::shrink(&mut table, &mut |table| said(table) == expected);
+    ::fuzz::shrink(&mut table, 128, &mut |table| said(table) == expected);
     let end = table
         .iter()
         .rposition(|byte| *byte != 0)
