@@ -39,7 +39,7 @@ pub fn run(common: &Common) -> Result<(), Failure> {
     }
     let incomplete = unknown > 0 || found.hidden || processes.iter().any(|p| p.goroutines.is_err());
     if let (true, Some(hint)) = (incomplete, &found.hint) {
-        tell(format_args!("hint: {hint}"));
+        tell(format_args!("hint: {}", Escaped(hint)));
     }
     Ok(())
 }

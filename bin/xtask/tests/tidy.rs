@@ -47,10 +47,29 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("fixtures", &["serde_json"]),
     (
+        "fuzz",
+        &[
+            "model",
+            "target",
+            "corefile",
+            "gobinary",
+            "cframes",
+            "goruntime",
+            "analysis",
+            "report",
+            "tui",
+        ],
+    ),
+    (
         "xtask",
         &[
             "fixtures",
+            "fuzz",
+            "model",
+            "target",
+            "ptrace",
             "gobinary",
+            "cframes",
             "goruntime",
             "model",
             "report",
@@ -130,6 +149,7 @@ fn sources() -> Vec<(PathBuf, String)> {
         root().join("crates"),
         root().join("bin"),
         root().join("fixtures/src"),
+        root().join("fuzz"),
     ];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

@@ -86,7 +86,7 @@ pub enum CoreError {
     TooLarge {
         /// The compressed core.
         path: PathBuf,
-        /// The limit in bytes: [`crate::Limits::unpacked_bytes`].
+        /// The limit in bytes: [`crate::Limits::unpacked_bytes`], or what the other two of its kind allow.
         limit: u64,
     },
     /// The file to decompress to could not be created or written.

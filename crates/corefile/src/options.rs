@@ -28,6 +28,10 @@ pub struct Limits {
     pub cache_bytes: usize,
     /// Bytes of a core once it is decompressed.
     pub unpacked_bytes: u64,
+    /// Bytes that are written to the temporary file (zeros are not), for each byte of the compressed core.
+    pub unpacked_per_byte: u64,
+    /// Bytes that may be written however short the compressed core is.
+    pub unpacked_free: u64,
     /// Bytes of memory that decompressing may take (the window of zstd, the dictionary of xz).
     pub unpack_memory: u64,
 }
@@ -41,6 +45,8 @@ impl Default for Limits {
             note_bytes: 1 << 26,
             cache_bytes: 1 << 26,
             unpacked_bytes: 1 << 39,
+            unpacked_per_byte: 1000,
+            unpacked_free: 1 << 32,
             unpack_memory: 1 << 29,
         }
     }

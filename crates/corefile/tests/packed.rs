@@ -191,6 +191,16 @@ fn a_limit_and_a_folder_that_is_not_there() {
             .contains("has more than 5.0 MB when decompressed"),
         "{error}"
     );
+    // Zeros take no room; other bytes do.
+    let bomb = |byte| file(&zstd(&vec![byte; 5_000_000]));
+    let mut options = OpenOptions::default();
+    options.limits.unpacked_free = 2_000_000;
+    let message = |byte| {
+        let error = CoreFile::open(bomb(byte).path(), &options).unwrap_err();
+        error.to_string()
+    };
+    assert!(!message(0).contains("when decompressed"), "{}", message(0));
+    assert!(message(7).contains(" when decompressed"), "{}", message(7));
     let options = OpenOptions {
         temp_dir: Some("/no/such/folder".into()),
         ..OpenOptions::default()

@@ -24,6 +24,14 @@ pub struct Variable {
     pub size: u64,
 }
 
+/// How many times as large a section may become when it is unpacked; debug information becomes two to five
+/// times as large.
+const MAX_RATIO: u64 = 100;
+/// Bytes that a section may have unpacked, however small it was.
+const MAX_FREE: u64 = 1 << 20;
+/// Bytes that a section may have unpacked, however large it was.
+const MAX_SECTION: u64 = 1 << 32;
+
 /// A parsed ELF file. It is read in pieces, never mapped: a file that somebody
 /// cuts short while we look at it is an error here and no signal.
 pub(crate) struct Elf<'c> {
@@ -68,10 +76,20 @@ impl<'c> Elf<'c> {
         let Some(section) = self.file.section_by_name(name) else {
             return Ok(None);
         };
-        let data = section
-            .uncompressed_data()
-            .map_err(|e| BinaryError::damaged(format!("section {name}: {e}")))?;
-        Ok(Some(data.into_owned()))
+        let damaged = |e| BinaryError::damaged(format!("section {name}: {e}"));
+        let packed = section.compressed_data().map_err(damaged)?;
+        let limit = (packed.data.len() as u64)
+            .saturating_mul(MAX_RATIO)
+            .saturating_add(MAX_FREE)
+            .min(MAX_SECTION);
+        if packed.format != object::CompressionFormat::None && packed.uncompressed_size > limit {
+            return Err(BinaryError::damaged(format!(
+                "section {name} says that its {} bytes unpack to {}",
+                packed.data.len(),
+                packed.uncompressed_size
+            )));
+        }
+        Ok(Some(packed.decompress().map_err(damaged)?.into_owned()))
     }
 
     pub(crate) fn section_address(&self, name: &str) -> Option<LinkAddr> {

@@ -27,4 +27,4 @@ pub use layouts::{layouts_for, write_layouts};
 pub use model::GoVersion;
 pub use pclntab::{Func, InlinedCall, Pclntab};
 pub use pointer_map::{PointerMap, StackObject};
-pub use types::{Field, PathError, Scalar, Shape, Type, TypeId, TypeTable};
+pub use types::{Field, MAX_SIZE, PathError, Scalar, Shape, Type, TypeId, TypeTable};

@@ -87,7 +87,13 @@ pub enum PathError {
         /// What is there instead.
         found: String,
     },
+    /// It is, or lies, beyond [`MAX_SIZE`].
+    #[error("{0}: larger than anything of the runtime's")]
+    TooLarge(String),
 }
+
+/// Bytes that a struct of the runtime has at most. The largest that is relied on are some hundred kilobytes.
+pub const MAX_SIZE: u64 = 1 << 24;
 
 /// The layouts that were asked for, and those of all that they contain.
 #[derive(Clone, Default, Debug)]
@@ -185,6 +191,10 @@ impl TypeTable {
             };
             if !matches!(ty.size, 1 | 2 | 4 | 8) {
                 break;
+            }
+            // Whoever reads it reads all from the beginning of the struct to here.
+            if offset > MAX_SIZE {
+                return Err(PathError::TooLarge(full()));
             }
             return Ok(Scalar {
                 offset: offset as usize,
@@ -322,6 +332,27 @@ mod tests {
             t.scalar("runtime.g", "pair").unwrap_err().to_string(),
             "runtime.g.pair: expected a number, found a struct (pair, 8 bytes)"
         );
+    }
+
+    #[test]
+    fn what_lies_beyond_any_struct_is_refused() {
+        for offset in [MAX_SIZE + 1, u64::MAX - 7, u64::MAX] {
+            let mut t = table();
+            let x = t.lookup("runtime.g").unwrap().field("x").unwrap().ty;
+            let fields = vec![Field {
+                name: "x".into(),
+                offset,
+                ty: x,
+            }];
+            let far = t.add(Type {
+                name: "far".into(),
+                size: 8,
+                shape: Shape::Struct { fields },
+            });
+            t.publish("far", far);
+            let refused = Err(PathError::TooLarge("far.x".into()));
+            assert_eq!(t.scalar("far", "x"), refused);
+        }
     }
 
     #[test]

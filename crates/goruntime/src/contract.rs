@@ -5,7 +5,7 @@
 //! itself; a test holds this page against each toolchain. Where a path ends in a wrapper
 //! (`atomic.Uint32`, `guintptr`), the wrapper is peeled by its shape.
 
-use gobinary::{PathError, Scalar, TypeTable};
+use gobinary::{MAX_SIZE, PathError, Scalar, TypeTable};
 
 /// One line of the contract.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,8 +48,11 @@ macro_rules! contract {
                     let strukt = types
                         .lookup($strukt)
                         .ok_or_else(|| PathError::NoType($strukt.to_owned()))?;
+                    if strukt.size > MAX_SIZE {
+                        return Err(PathError::TooLarge($strukt.to_owned()));
+                    }
                     Ok($name {
-                        size: usize::try_from(strukt.size).unwrap_or(usize::MAX),
+                        size: strukt.size as usize,
                         $( $field: contract!(@field types $strukt $path $($opt)?), )*
                     })
                 }

@@ -25,8 +25,20 @@ const MISSED_VERSION: &str = "goinspect.missed/1";
 /// What tells why there are no more samples.
 const END_VERSION: &str = "goinspect.end/1";
 
-/// Bytes of JSON that a sample has at most: some millions of goroutines. Neither written nor read beyond that.
-const MAX_UNPACKED: u64 = 8 << 30;
+/// Bytes of JSON that a sample has at most: those of a million goroutines take three gigabytes or so. Neither
+/// written nor read beyond that.
+const MAX_UNPACKED: u64 = 4 << 30;
+/// Bytes that a sample may have, however few are left of it when it is packed.
+const FREE_UNPACKED: u64 = 256 << 20;
+/// How many times as large as it was packed a sample may become beyond that. Those of programs with many
+/// equal goroutines become some forty times as large; what is made to fill memory, a thousand times.
+const MAX_RATIO: u64 = 200;
+
+/// The bytes of JSON that a sample of so many packed bytes has at most.
+fn most_unpacked(packed: u64) -> u64 {
+    let most = packed.saturating_mul(MAX_RATIO);
+    most.saturating_add(FREE_UNPACKED).min(MAX_UNPACKED)
+}
 
 /// The first line.
 #[derive(Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode};
 use fixtures::{BuildOptions, CrashOptions, Program, Toolchain, build, crash};
 use gobinary::Pclntab;
 use goruntime::Runtime;
+use goruntime::contract::{CLAUSES, Clause};
 
 use super::record::{self, Failed};
 use crate::{ChoreError, cargo, progress};
@@ -16,9 +17,6 @@ use crate::{ChoreError, cargo, progress};
 const PROGRAM: &str = "mixed";
 /// Of a core its headers and notes, but no more than this.
 const CORE_HEAD: usize = 20 << 10;
-/// Of the entries of DWARF the first.
-const DWARF_HEAD: usize = 24 << 10;
-
 pub(super) fn make(folder: &Path) -> Result<ExitCode, ChoreError> {
     match all(folder) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -116,7 +114,7 @@ fn all(folder: &Path) -> Result<(), Failed> {
         "screen/few",
         &[&[100, 40, keys.len() as u8], &keys[..], &few].concat(),
     )?;
-    for level in ["single", "system"] {
+    for level in ["all", "system"] {
         let text = inspect(&["snapshot", &pid, "--format=traceback", "--traceback", level])?;
         put(&format!("dump/{level}"), &text)?;
     }
@@ -189,7 +187,7 @@ fn packed_zlib(bytes: &[u8]) -> Result<Vec<u8>, Failed> {
     Ok(packer.finish()?)
 }
 
-/// The beginning of the unit that has the runtime's types.
+/// The unit that has the runtime's types, as far as they go.
 fn dwarf(exe: &Path) -> Result<Vec<u8>, Failed> {
     let folder = tempfile::tempdir()?;
     let section = |name: &str| -> Result<Vec<u8>, Failed> {
@@ -209,14 +207,41 @@ fn dwarf(exe: &Path) -> Result<Vec<u8>, Failed> {
         Ok(fs::read(file)?)
     };
     let (abbrev, info) = (section(".debug_abbrev")?, section(".debug_info")?);
-    let mut info = info.get(..DWARF_HEAD).unwrap_or(&info).to_vec();
-    // The unit is as long as what is left of it.
-    let len = (info.len() as u32 - 4).to_le_bytes();
-    info.splice(..4, len);
-    let mut seed = (abbrev.len() as u16).to_le_bytes().to_vec();
-    seed.extend(abbrev);
-    seed.extend(info);
-    Ok(seed)
+    let seed = |info: &[u8]| -> Vec<u8> {
+        let mut seed = (abbrev.len() as u16).to_le_bytes().to_vec();
+        seed.extend(&abbrev);
+        // The unit is as long as what is left of it.
+        seed.extend((info.len() as u32 - 4).to_le_bytes());
+        seed.extend(info.iter().skip(4));
+        seed
+    };
+    let known = |seed: &[u8]| -> Result<usize, Failed> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&::fuzz::executable_with(seed))?;
+        let Ok(binary) = Runtime::open_binary(file) else {
+            return Ok(0);
+        };
+        let is_known = |clause: &&Clause| binary.types.scalar(clause.strukt, clause.path).is_ok();
+        Ok(CLAUSES.iter().filter(is_known).count())
+    };
+    let mut best: (usize, &[u8]) = (0, &[]);
+    let mut rest = info.as_slice();
+    while let Some(length) = rest.first_chunk() {
+        let length = 4 + u32::from_le_bytes(*length) as usize;
+        let (unit, others) = rest.split_at_checked(length).ok_or("a unit is cut off")?;
+        rest = others;
+        best = best.max((known(&seed(unit))?, unit));
+    }
+    // Functions come behind types.
+    let (clauses, mut unit) = best;
+    while let Some(shorter) = unit.get(..unit.len().saturating_sub(1024))
+        && shorter.len() > 4096
+        && known(&seed(shorter))? == clauses
+    {
+        unit = shorter;
+    }
+    progress(&format!("DWARF has {clauses} of {} fields", CLAUSES.len()));
+    Ok(seed(unit))
 }
 
 fn packed(packer: &str, bytes: &[u8]) -> Result<Vec<u8>, Failed> {

@@ -95,6 +95,10 @@ pub(crate) fn unpack(
 ) -> Result<File, CoreError> {
     let dir = options.temp_dir.clone().unwrap_or_else(env::temp_dir);
     let limit = options.limits.unpacked_bytes;
+    // What was made to fill the disk becomes many thousand times as large.
+    let packed = file.metadata().map_err(|e| CoreError::io(path, e))?.len();
+    let most = packed.saturating_mul(options.limits.unpacked_per_byte);
+    let most = most.saturating_add(options.limits.unpacked_free);
     let temporary = |source| CoreError::Temporary {
         path: path.to_owned(),
         dir: dir.clone(),
@@ -113,6 +117,12 @@ pub(crate) fn unpack(
         spool
             .write()
             .map_err(|error| no_room(error, &spool, path, &dir, options))?;
+        if spool.stored() > most {
+            return Err(CoreError::TooLarge {
+                path: path.to_owned(),
+                limit: most,
+            });
+        }
         match result {
             Err(error) => break Some(error),
             Ok(()) if !full => break None,

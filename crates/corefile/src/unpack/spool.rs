@@ -17,6 +17,8 @@ pub(super) struct Spool {
     pending: usize,
     /// How much is in the file.
     written: u64,
+    /// How much of that is no hole.
+    stored: u64,
 }
 
 impl Spool {
@@ -26,6 +28,7 @@ impl Spool {
             buf: vec![0; CHUNK],
             pending: 0,
             written: 0,
+            stored: 0,
         }
     }
 
@@ -37,6 +40,11 @@ impl Spool {
     /// Bytes in the file, holes included.
     pub(super) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Bytes that take room on the disk.
+    pub(super) fn stored(&self) -> u64 {
+        self.stored
     }
 
     /// Another handle on what is in the file.
@@ -77,6 +85,7 @@ impl Spool {
             let (run, later) = rest.split_at(same.map(<[u8]>::len).sum());
             if !hole {
                 self.file.write_all_at(run, at)?;
+                self.stored += run.len() as u64;
             }
             at += run.len() as u64;
             rest = later;

@@ -28,6 +28,8 @@ const MAX_REASONS: usize = 256;
 const MAX_SETTINGS: u64 = 512;
 /// Larger than the data of any program that is looked through as a whole.
 const MAX_DATA: u64 = 1 << 30;
+/// Bytes of code of one function that are looked through: those that are looked at are far smaller.
+const MAX_CODE: u32 = 1 << 20;
 
 /// Functions whose code refers to a variable.
 const ALLGADD: &str = "runtime.allgadd";
@@ -181,21 +183,22 @@ fn read_code(
 ) -> FxHashMap<&'static str, (Addr, Vec<u8>)> {
     let table = &binary.pclntab;
     let mut found = FxHashMap::default();
+    let mut left = FUNCTIONS.to_vec();
     for index in 0..table.len() {
         let Some(func) = table.func(index) else {
             continue;
         };
-        let Some(name) = FUNCTIONS
-            .iter()
-            .find(|name| func.name_bytes() == Some(name.as_bytes()))
-        else {
+        let is_it = |name: &&str| func.name_bytes() == Some(name.as_bytes());
+        // A second one of the same name is none of Go's, and a million of them would take for ever.
+        let Some(name) = left.iter().position(is_it).map(|i| left.swap_remove(i)) else {
             continue;
         };
         let end = table.func_end(index).unwrap_or(func.entry);
         let at = Addr(text.0.wrapping_add(u64::from(func.entry)));
-        let mut code = vec![0; end.saturating_sub(func.entry) as usize];
+        let len = end.saturating_sub(func.entry).min(MAX_CODE);
+        let mut code = vec![0; len as usize];
         if mem.read(at, &mut code).is_ok() {
-            found.insert(*name, (at, code));
+            found.insert(name, (at, code));
         }
     }
     found

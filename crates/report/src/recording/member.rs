@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use flate2::{Compression, GzBuilder};
 
-use super::MAX_UNPACKED;
+use super::{MAX_UNPACKED, most_unpacked};
 
 /// What a member holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,8 +54,13 @@ pub(super) fn pack(
         left: MAX_UNPACKED,
     };
     write(&mut packer)?;
+    let unpacked = MAX_UNPACKED - packer.left;
     let mut member = packer.out.finish()?;
-    let length = (member.len() as u64).to_le_bytes();
+    let length = member.len() as u64;
+    if unpacked > most_unpacked(length) {
+        return Err(too_large());
+    }
+    let length = length.to_le_bytes();
     if let Some(place) = member.get_mut(LENGTH_AT..HEAD) {
         place.copy_from_slice(&length);
     }
@@ -71,6 +76,10 @@ pub(super) fn parse(head: &[u8; HEAD]) -> Option<(Kind, u64)> {
     (head.starts_with(&MAGIC) && length > HEAD as u64 + TAIL).then_some((kind, length))
 }
 
+fn too_large() -> io::Error {
+    io::Error::other("the sample is too large to be recorded")
+}
+
 /// Refuses to write more than readers read.
 struct Limited<W> {
     out: W,
@@ -81,8 +90,7 @@ impl<W: Write> Write for Limited<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let written = self.out.write(buf)?;
         let left = self.left.checked_sub(written as u64);
-        self.left =
-            left.ok_or_else(|| io::Error::other("the sample is too large to be recorded"))?;
+        self.left = left.ok_or_else(too_large)?;
         Ok(written)
     }
 

@@ -10,7 +10,7 @@ use flate2::bufread::GzDecoder;
 use model::{Escaped, Snapshot};
 
 use super::member::{HEAD, Kind, parse};
-use super::{Header, MAX_UNPACKED, RECORDING_VERSION, Remark};
+use super::{Header, RECORDING_VERSION, Remark, most_unpacked};
 use crate::read_json::{ReadJsonError, ReadSeries};
 
 /// Why a recording, or a sample of it, could not be read. What it quotes of the file is harmless
@@ -232,8 +232,14 @@ impl Recording {
             // What is shared is kept for as long as it is likely to be needed.
             self.reader = ReadSeries::default();
         }
-        let mut unpacked = unpack(Span::new(&self.file, at, at + length)).take(MAX_UNPACKED);
+        let most = most_unpacked(length);
+        // A byte more tells that there is more.
+        let mut unpacked = unpack(Span::new(&self.file, at, at + length)).take(most + 1);
         let read = self.reader.read(&mut unpacked, before.filter(|_| !whole));
+        if unpacked.limit() == 0 {
+            let why = format!("its {length} bytes unpack to more than {most}");
+            return Err(damaged(index, why));
+        }
         // What cannot be unpacked, or does not match its checksum, is an I/O error.
         let mut read = read.map_err(|why| match why {
             ReadJsonError::Io(why) => damaged(index, why),

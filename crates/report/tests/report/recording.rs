@@ -276,3 +276,27 @@ fn a_list_that_repeats_itself_is_refused() {
     };
     assert!(why.contains("does not fit"), "{why}");
 }
+
+/// What unpacks to very much more than it takes is given up on, and not read into memory.
+#[test]
+fn a_sample_that_is_made_to_fill_memory_is_refused() {
+    let mut extra = b"GI\x09\0W".to_vec();
+    extra.extend([0; 8]);
+    let mut packer = flate2::GzBuilder::new()
+        .extra(extra)
+        .write(Vec::new(), flate2::Compression::fast());
+    packer
+        .write_all(b"{\"schema\":\"goinspect.snapshot/1\",")
+        .unwrap();
+    let spaces = vec![b' '; 1 << 20];
+    for _ in 0..450 {
+        packer.write_all(&spaces).unwrap();
+    }
+    let mut member = packer.finish().unwrap();
+    let length = (member.len() as u64).to_le_bytes();
+    member[17..25].copy_from_slice(&length);
+    let mut bytes = b"{\"schema\":\"goinspect.recording/1\",\"intervalNs\":1}\n".to_vec();
+    bytes.extend(member);
+    let why = open(&bytes).unwrap().sample(0).unwrap_err().to_string();
+    assert!(why.contains("bytes unpack to more than"), "{why}");
+}
