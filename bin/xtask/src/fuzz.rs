@@ -69,7 +69,12 @@ pub(crate) fn fuzz(options: &Options) -> Result<ExitCode, ChoreError> {
         command
             .env("GOINSPECT_FUZZ_TARGET", name)
             .arg(format!("-max_total_time={}", options.seconds))
-            .args(["-timeout=10", "-rss_limit_mb=2048", "-max_len=65536"])
+            .args([
+                "-timeout=10",
+                "-rss_limit_mb=2048",
+                "-max_len=65536",
+                "-len_control=0",
+            ])
             .args(["-print_final_stats=1", "-verbosity=1"])
             .arg(format!("-artifact_prefix={}/{name}-", found.display()))
             .args([corpus, seeds.join(name)]);

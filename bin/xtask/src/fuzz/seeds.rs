@@ -54,6 +54,8 @@ fn all(folder: &Path) -> Result<(), Failed> {
     put("pclntab/nothing", &[1, 0, 0, 0, 1])?;
     put("decode/nothing", &[0])?;
     put("decode/stripped", &[7, 6, 1, 2, 3, 4, 5, 6])?;
+    put("decode/quick", &[8, 6, 1, 2, 3, 4, 5, 6])?;
+    put("executable/quick", &[8, 0])?;
     put("executable/nothing", &[0])?;
     put("executable/stripped", &[1])?;
 

@@ -148,15 +148,15 @@ impl Word for SymbolSource {
 }
 
 /// A processor. The model has their names as constants: those that Go knows
-/// (`go tool dist list`).
+/// (`go tool dist list`), and none where it is not known: Go dumps do not tell it.
 struct Goarch(&'static str);
 
 impl Word for Goarch {
     const WHAT: &'static str = "one of Go's names of processors, like \"amd64\"";
 
     fn from_word(word: &str) -> Option<Self> {
-        const ALL: [&str; 14] = [
-            "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle",
+        const ALL: [&str; 15] = [
+            "", "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle",
             "ppc64", "ppc64le", "riscv64", "s390x", "wasm",
         ];
         ALL.into_iter().find(|&name| name == word).map(Goarch)

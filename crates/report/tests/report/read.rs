@@ -340,3 +340,12 @@ fn a_hundred_thousand_goroutines() {
     println!("{} MB in {:?}", text.len() / 1_000_000, start.elapsed());
     assert_eq!(again, s);
 }
+
+/// A dump does not say for which processor; what is saved of it is readable all the same.
+#[test]
+fn what_was_saved_of_a_go_dump_is_read() {
+    let text = "goroutine 1 [running]:\nmain.main()\n\t/src/main.go:3 +0x1d\n";
+    let taken = std::time::SystemTime::UNIX_EPOCH;
+    let snapshot = report::snapshot_of(&report::parse_dump(text), taken);
+    assert_eq!(read(json(&snapshot, Style::Line)).unwrap(), snapshot);
+}
