@@ -214,7 +214,15 @@ pub(crate) fn decode(
     memory: &Memory<'_>,
     directly: bool,
 ) -> Result<Decoded, String> {
-    let limits = Limits::default();
+    decode_within(Limits::default(), runtime, memory, directly)
+}
+
+fn decode_within(
+    limits: Limits,
+    runtime: &Arc<Runtime>,
+    memory: &Memory<'_>,
+    directly: bool,
+) -> Result<Decoded, String> {
     let mut frames = CFrames::new(Arch::Amd64);
     let c = CCode {
         frames: &mut frames,
@@ -253,5 +261,48 @@ impl PatchedFile {
             self.0.write_all_at(old, at as u64).unwrap();
         }
         done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use model::StackEnd;
+
+    use super::*;
+
+    /// However many goroutines there are, and however long their stacks are said to be.
+    #[test]
+    fn all_stacks_together_have_a_limit() {
+        let packed = &include_bytes!("../seeds/mixed-symbols.z")[..];
+        let recorded = Recorded::read(packed).unwrap();
+        let memory = Memory::of(&recorded);
+        let runtime = Arc::new(load(file(&recorded.exe), recorded.entry, &memory).unwrap());
+        let limits = Limits {
+            all_frames: 40,
+            ..Limits::default()
+        };
+        let whole = decode(&runtime, &memory, true).unwrap();
+        let cut = decode_within(limits, &runtime, &memory, true).unwrap();
+        assert_eq!(cut.goroutines.len(), whole.goroutines.len());
+        let distinct: BTreeSet<Vec<u64>> = cut
+            .goroutines
+            .iter()
+            .map(|g| {
+                g.frames
+                    .iter()
+                    .filter(|f| !f.inlined)
+                    .map(|f| f.pc.0)
+                    .collect()
+            })
+            .collect();
+        let frames: usize = distinct.iter().map(Vec::len).sum();
+        assert!((20..=40).contains(&frames), "{frames}");
+        let says_so = |g: &&Arc<model::Goroutine>| {
+            let why = "the stacks together have more than 40 frames";
+            matches!(&g.stack_end, StackEnd::Early(early) if **early == *why)
+        };
+        assert!(cut.goroutines.iter().filter(says_so).count() > 10);
     }
 }

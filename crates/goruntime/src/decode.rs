@@ -474,6 +474,7 @@ impl Sample<'_> {
                 Decoder {
                     unwinder,
                     limits,
+                    stacks,
                     places: finder,
                     ..
                 },
@@ -490,7 +491,15 @@ impl Sample<'_> {
         callbacks.clear();
         places.clear();
         laid.clear();
-        unwinder.walk(&runtime.modules, *mem, start, limits.frames, |visited| {
+        let room = limits.all_frames.saturating_sub(stacks.frames());
+        if room == 0 {
+            return Err(format!(
+                "the stacks together have more than {} frames",
+                limits.all_frames
+            ));
+        }
+        let most = limits.frames.min(room);
+        unwinder.walk(&runtime.modules, *mem, start, most, |visited| {
             physical.push(visited.frame);
             callbacks.extend(Callback::visited(visited, physical.len()));
             if wanted.objects {

@@ -19,6 +19,9 @@ pub struct Limits {
     pub all_c_stack_bytes: u64,
     /// Frames of one stack.
     pub frames: usize,
+    /// Frames of all stacks together, equal stacks counted once. Stacks of a program that means harm may lie
+    /// over one another.
+    pub all_frames: usize,
     /// C frames that follow one another.
     pub c_frames: usize,
     /// pprof labels of one goroutine.
@@ -32,7 +35,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            goroutines: 1 << 26,
+            goroutines: 1 << 24,
             threads: 1 << 16,
             stack_bytes: 1 << 30,
             all_stack_bytes: 1 << 32,
@@ -40,6 +43,7 @@ impl Default for Limits {
             c_stack_bytes: 1 << 23,
             all_c_stack_bytes: 1 << 26,
             frames: 1 << 22,
+            all_frames: 1 << 25,
             c_frames: 1 << 16,
             labels: 4096,
             string_bytes: 1 << 16,

@@ -15,6 +15,8 @@ use crate::unwind::{Code, PhysicalFrame};
 pub(crate) struct Stacks {
     known: FxHashMap<Box<[PhysicalFrame]>, Arc<[Frame]>>,
     ends: FxHashMap<String, Arc<str>>,
+    /// Physical frames of those that are known.
+    frames: usize,
 }
 
 impl Stacks {
@@ -38,7 +40,13 @@ impl Stacks {
         }
         let frames: Arc<[Frame]> = frames.into();
         self.known.insert(physical.into(), Arc::clone(&frames));
+        self.frames += physical.len();
         frames
+    }
+
+    /// How many frames are kept.
+    pub(crate) fn frames(&self) -> usize {
+        self.frames
     }
 
     /// How the walk over a stack ended.
@@ -58,6 +66,7 @@ impl Stacks {
     /// Forgets what no snapshot holds any more, so that sampling for hours does not grow.
     pub(crate) fn forget_unused(&mut self) {
         self.known.retain(|_, frames| Arc::strong_count(frames) > 1);
+        self.frames = self.known.keys().map(|physical| physical.len()).sum();
         self.ends.retain(|_, why| Arc::strong_count(why) > 1);
     }
 }
