@@ -7,6 +7,7 @@
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a fuzzer is told of what it found by a panic"
 )]
 
