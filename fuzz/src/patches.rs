@@ -70,7 +70,7 @@ impl Places {
                 8 => word(self.place(input.u24())),
                 _ => {
                     let by = u64::from(input.u16());
-                    old ^ (by & 0xff) << (by >> 8 & 7) * 8
+                    old ^ ((by & 0xff) << ((by >> 8 & 7) * 8))
                 }
             };
             patches.push((at, new));
