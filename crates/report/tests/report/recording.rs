@@ -284,7 +284,7 @@ fn a_sample_that_is_made_to_fill_memory_is_refused() {
     extra.extend([0; 8]);
     let mut packer = flate2::GzBuilder::new()
         .extra(extra)
-        .write(Vec::new(), flate2::Compression::fast());
+        .write(Vec::new(), flate2::Compression::best());
     packer
         .write_all(b"{\"schema\":\"goinspect.snapshot/1\",")
         .unwrap();
