@@ -25,7 +25,7 @@ pub const TARGETS: &[Target] = &[
     target_of("core", files::core, 3000),
     target_of("decode", decode::memory, 300),
     target_of("dump", text::dump, 2000),
-    target_of("dwarf", tables::dwarf, 2000),
+    target_of("dwarf", tables::dwarf, 300),
     target_of("elf", files::elf, 3000),
     target_of("executable", decode::executable, 100),
     target_of("filter", text::filter, 20_000),

@@ -72,7 +72,7 @@ pub(crate) fn fuzz(options: &Options) -> Result<ExitCode, ChoreError> {
             .args([
                 "-timeout=10",
                 "-rss_limit_mb=2048",
-                "-max_len=65536",
+                "-max_len=200000",
                 "-len_control=0",
             ])
             .args(["-print_final_stats=1", "-verbosity=1"])

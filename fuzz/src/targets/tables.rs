@@ -78,7 +78,8 @@ pub(crate) fn ask(table: &Pclntab) -> Vec<String> {
     said
 }
 
-/// Types in DWARF: two bytes for how long the abbreviations are, those, and then the entries.
+/// Types in DWARF: two bytes for how long the abbreviations are, three for how far behind others the unit
+/// lies (references count from the beginning), the abbreviations, and then the unit.
 pub(super) fn dwarf(bytes: &[u8]) {
     match Runtime::open_binary(file(&executable_with(bytes))) {
         Ok(binary) => {
@@ -95,7 +96,16 @@ pub(super) fn dwarf(bytes: &[u8]) {
 pub(super) fn executable_with(bytes: &[u8]) -> Vec<u8> {
     let mut input = Input(bytes);
     let len = usize::from(input.u16());
-    let (abbrev, info) = (input.take(len), input.0);
+    let before = input.u24().min(1 << 20);
+    let abbrev = input.take(len);
+    let mut info = Vec::new();
+    if before > 12 {
+        // A unit without entries.
+        info.extend((before - 4).to_le_bytes());
+        info.extend([5, 0, 1, 8, 0, 0, 0, 0]);
+        info.resize(before as usize, 0);
+    }
+    info.extend(input.0);
     let mut build_info = b"\xff Go buildinf:\x08\x02".to_vec();
     build_info.resize(32, 0);
     build_info.extend(b"\x08go1.27.3\0");
@@ -106,7 +116,7 @@ pub(super) fn executable_with(bytes: &[u8]) -> Vec<u8> {
         (".go.buildinfo", &build_info),
         (".gopclntab", &table),
         (".debug_abbrev", abbrev),
-        (".debug_info", info),
+        (".debug_info", &info),
         (".shstrtab", &[]),
     ];
     let mut names = vec![0];

@@ -92,10 +92,7 @@ fn all(folder: &Path) -> Result<(), Failed> {
     let library = library()?;
     put("cframes/library", &object(2, 0x1020, &library))?;
 
-    put(
-        "elf/mixed",
-        &::fuzz::executable_with(&fs::read(folder.join("dwarf/mixed"))?),
-    )?;
+    put("elf/mixed", &::fuzz::executable_with(&[]))?;
     put("elf/library", &library)?;
     for (i, filter) in FILTERS.iter().enumerate() {
         put(&format!("filter/{i}"), filter.as_bytes())?;
@@ -209,8 +206,9 @@ fn dwarf(exe: &Path) -> Result<Vec<u8>, Failed> {
         Ok(fs::read(file)?)
     };
     let (abbrev, info) = (section(".debug_abbrev")?, section(".debug_info")?);
-    let seed = |info: &[u8]| -> Vec<u8> {
+    let seed = |at: usize, info: &[u8]| -> Vec<u8> {
         let mut seed = (abbrev.len() as u16).to_le_bytes().to_vec();
+        seed.extend((at as u32).to_le_bytes().iter().take(3));
         seed.extend(&abbrev);
         // The unit is as long as what is left of it.
         seed.extend((info.len() as u32 - 4).to_le_bytes());
@@ -226,24 +224,25 @@ fn dwarf(exe: &Path) -> Result<Vec<u8>, Failed> {
         let is_known = |clause: &&Clause| binary.types.scalar(clause.strukt, clause.path).is_ok();
         Ok(CLAUSES.iter().filter(is_known).count())
     };
-    let mut best: (usize, &[u8]) = (0, &[]);
+    let mut best: (usize, usize, &[u8]) = (0, 0, &[]);
     let mut rest = info.as_slice();
     while let Some(length) = rest.first_chunk() {
         let length = 4 + u32::from_le_bytes(*length) as usize;
         let (unit, others) = rest.split_at_checked(length).ok_or("a unit is cut off")?;
+        let at = info.len() - rest.len();
         rest = others;
-        best = best.max((known(&seed(unit))?, unit));
+        best = best.max((known(&seed(at, unit))?, at, unit));
     }
     // Functions come behind types.
-    let (clauses, mut unit) = best;
+    let (clauses, at, mut unit) = best;
     while let Some(shorter) = unit.get(..unit.len().saturating_sub(1024))
         && shorter.len() > 4096
-        && known(&seed(shorter))? == clauses
+        && known(&seed(at, shorter))? == clauses
     {
         unit = shorter;
     }
     progress(&format!("DWARF has {clauses} of {} fields", CLAUSES.len()));
-    Ok(seed(unit))
+    Ok(seed(at, unit))
 }
 
 fn packed(packer: &str, bytes: &[u8]) -> Result<Vec<u8>, Failed> {
