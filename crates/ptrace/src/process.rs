@@ -177,8 +177,10 @@ impl Inner {
             if self.dir.metadata("exe").is_ok() {
                 return Presence::Replaced;
             }
-            // It may be on its way out, or from one program to the next.
-            let on_its_way = self.dir.stat(None).is_ok_and(|stat| !stat.has_ended());
+            // It may be on its way out, or from one program to the next: then the first thread may have ended already,
+            // if it was another one that called `execve`.
+            let on_its_way =
+                living_threads(&self.dir).is_ok_and(|mut living| living.next().is_some());
             if !on_its_way || began.elapsed() > Self::ON_ITS_WAY {
                 return Presence::Exited;
             }
@@ -285,13 +287,8 @@ impl Opening {
         if !leader.has_ended() {
             return Ok(Some(Tid(self.pid.0)));
         }
-        let mut tids = Vec::new();
-        self.dir
-            .tasks()
-            .and_then(|mut tasks| tasks.list(&mut tids))
-            .map_err(|e| self.failed("task", e))?;
-        let lives = |tid: &Tid| self.dir.stat(Some(*tid)).is_ok_and(|s| !s.has_ended());
-        Ok(tids.into_iter().find(lives))
+        let living = living_threads(&self.dir);
+        Ok(living.map_err(|e| self.failed("task", e))?.next())
     }
 
     fn has_other_pid_namespace(&self) -> bool {
@@ -306,6 +303,14 @@ impl Opening {
     fn failed(&self, file: &'static str, source: Errno) -> OpenError {
         opening_failed(self.pid, &self.dir, file, source)
     }
+}
+
+/// Those of a process's threads that have not ended.
+fn living_threads(dir: &ProcDir) -> Result<impl Iterator<Item = Tid>, Errno> {
+    let mut tids = Vec::new();
+    dir.tasks().and_then(|mut tasks| tasks.list(&mut tids))?;
+    let lives = |tid: &Tid| dir.stat(Some(*tid)).is_ok_and(|stat| !stat.has_ended());
+    Ok(tids.into_iter().filter(lives))
 }
 
 /// `/proc/PID` of a process.

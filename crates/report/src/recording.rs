@@ -31,8 +31,9 @@ const MAX_UNPACKED: u64 = 4 << 30;
 /// Bytes that a sample may have, however few are left of it when it is packed.
 const FREE_UNPACKED: u64 = 256 << 20;
 /// How many times as large as it was packed a sample may become beyond that. Those of programs with many
-/// equal goroutines become some forty times as large; what is made to fill memory, a thousand times.
-const MAX_RATIO: u64 = 200;
+/// equal goroutines become some forty times as large, with very deep stacks some hundred times; what is made to fill
+/// memory, a thousand times and more.
+const MAX_RATIO: u64 = 500;
 
 /// The bytes of JSON that a sample of so many packed bytes has at most.
 fn most_unpacked(packed: u64) -> u64 {

@@ -45,12 +45,16 @@ pub(crate) struct Past {
     index: usize,
     weighed: Option<Arc<Snapshot>>,
     weights: Vec<(usize, Weight)>,
+    /// How often it has answered.
+    answers: u64,
     /// The last order: most questions are not about it.
     order: Option<Arc<Order>>,
 }
 
 /// What the screen is drawn from: an answer, and what it is about.
 pub(crate) struct Answer {
+    /// The later, the higher.
+    pub number: u64,
     pub watch: Arc<Watch>,
     pub series: Arc<Series>,
     pub index: usize,
@@ -100,7 +104,9 @@ impl Past {
         let order = order.filter(|order| order.choice == question.choice);
         let order = order.unwrap_or_else(|| Arc::new(Order::new(&question.choice, &self.watch)));
         self.order = Some(order.clone());
+        self.answers += 1;
         Answer {
+            number: self.answers,
             sheet: Sheet::new(question, order, &self.watch, &self.trends),
             watch: self.watch.clone(),
             series: self.series.clone(),

@@ -170,7 +170,9 @@ where
             terminal.draw(|frame| view(&model, frame)).map_err(failed)?;
             drawn = Some(now);
         }
-        let mut messages = Vec::new();
+        // First: what comes below may be answered at once, and then these are older.
+        let answers = outside.worker.answers().into_iter().map(Box::new);
+        let mut messages: Vec<Msg> = answers.map(Msg::Answer).collect();
         while connected {
             match feed.events.try_recv() {
                 Ok(event) => messages.push(Msg::Feed(event)),
@@ -184,8 +186,6 @@ where
         }
         messages.extend(outside.analyst.findings.try_iter().map(Msg::Found));
         messages.extend(outside.saved.1.try_iter().map(Msg::Said));
-        let answers = outside.worker.answers().into_iter().map(Box::new);
-        messages.extend(answers.map(Msg::Answer));
         let patience = if messages.is_empty() {
             PATIENCE
         } else {

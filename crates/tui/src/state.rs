@@ -184,6 +184,8 @@ pub(crate) struct Model {
     pub asked: Question,
     /// Whether the list was asked for in another order, which begins at its top.
     pub from_top: bool,
+    /// The number of the answer that is shown.
+    pub answered: u64,
     /// Since when an answer has been missing.
     pub working: Option<Duration>,
     pub watch: Arc<Watch>,
@@ -246,6 +248,7 @@ impl Model {
             now: Duration::ZERO,
             asked: Question::new(options.view),
             from_top: false,
+            answered: 0,
             working: None,
             watch: Arc::default(),
             trouble: None,

@@ -202,7 +202,7 @@ fn take_in(
     model.work(steps);
 }
 
-/// Shows what was asked for; unless something else has been asked for meanwhile.
+/// Shows what was asked for; unless something else has been asked for meanwhile, or a later answer came first.
 fn on_answer(model: &mut Model, answer: Answer) {
     let weights = answer.weights.iter();
     let dropped: Vec<_> = weights
@@ -216,11 +216,13 @@ fn on_answer(model: &mut Model, answer: Answer) {
         false => Some(model.now),
     };
     let sheet = answer.sheet;
-    if sheet.question.generation != model.asked.generation {
+    let is_late = answer.number <= model.answered;
+    if is_late || sheet.question.generation != model.asked.generation {
         let stale = (answer.watch, sheet.order, sheet.lines, sheet.groups);
         model.wishes.push(Wish::Free(Box::new(stale)));
         return;
     }
+    model.answered = answer.number;
     let cause = match std::mem::take(&mut model.from_top) {
         true => Cause::Asked,
         false => Cause::Sample,

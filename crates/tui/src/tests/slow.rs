@@ -69,6 +69,19 @@ fn only_the_last_question_is_answered() {
 }
 
 #[test]
+fn an_answer_does_not_go_back_behind_a_later_one() {
+    let mut screen = slow();
+    screen.sample(two(2));
+    let early = screen.past.answer(screen.model.question());
+    screen.sample(two(3));
+    screen.answer();
+    assert_eq!(screen.goids(), [1, 2, 3, 4]);
+    screen.msg(Msg::Answer(Box::new(early)));
+    assert_eq!(screen.goids(), [1, 2, 3, 4]);
+    assert!(!screen.text().contains("working …"), "{}", screen.text());
+}
+
+#[test]
 fn the_mark_is_the_sample_that_was_looked_at() {
     let mut screen = slow();
     screen.sample(two(2));
