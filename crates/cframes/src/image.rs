@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use model::{Addr, BuildIds};
+use object::ObjectSection;
 use target::{Mapping, ReadMemory};
 
 use crate::elf::{self, HEAD, Headers, Place};
@@ -45,8 +46,16 @@ pub(crate) struct Image {
     pub ids: BuildIds,
 }
 
+/// A section's bytes, unpacked; `None` if they are more than `most`, or cannot be read. A packed section may say that
+/// it becomes anything.
+pub(crate) fn unpacked<'data>(section: &impl ObjectSection<'data>, most: u64) -> Option<Vec<u8>> {
+    let packed = section.compressed_data().ok()?;
+    (packed.uncompressed_size <= most).then_some(())?;
+    Some(packed.decompress().ok()?.into_owned())
+}
+
 /// Unwind tables of more bytes than this are not read.
-const MAX_BYTES: u64 = 1 << 28;
+pub(crate) const MAX_BYTES: u64 = 1 << 28;
 /// Bytes that are read of memory at a time.
 const PIECE: u64 = 1 << 20;
 

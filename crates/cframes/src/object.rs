@@ -11,7 +11,7 @@ use object::{LittleEndian, Object as _, ObjectSection as _, ReadCache};
 use target::{Mapping, ReadMemory};
 
 use crate::Call;
-use crate::image::{Image, ObjectFile, Program};
+use crate::image::{Image, MAX_BYTES, ObjectFile, Program, unpacked};
 use crate::lines::{Line, Lines};
 use crate::state::State;
 use crate::symbols::Symbols;
@@ -267,7 +267,7 @@ fn section(image: &Image) -> Option<Tables> {
     let cache = ReadCache::new(image.file.as_ref()?.try_clone().ok()?);
     let elf = ElfFile64::<LittleEndian, _>::parse(&cache).ok()?;
     let section = elf.section_by_name(".eh_frame")?;
-    let bytes = section.uncompressed_data().ok()?.into_owned();
+    let bytes = unpacked(&section, MAX_BYTES)?;
     Some(Tables::of_section(
         section.address().wrapping_add(image.bias),
         bytes,

@@ -8,7 +8,7 @@ use target::ReadMemory;
 
 use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::elf::Place;
-use crate::image::Image;
+use crate::image::{Image, unpacked};
 
 /// The symbols of an object, by their link-time addresses.
 #[derive(Debug, Default)]
@@ -65,8 +65,7 @@ impl Symbols {
         let elf = ElfFile64::<LittleEndian, _>::parse(&cache).ok()?;
         let section = |name: &str| {
             let section = elf.section_by_name(name)?;
-            (section.size() <= MAX_BYTES).then_some(())?;
-            Some(section.uncompressed_data().ok()?.into_owned())
+            unpacked(&section, MAX_BYTES)
         };
         for (table, [symbols, names]) in [[".symtab", ".strtab"], [".dynsym", ".dynstr"]]
             .into_iter()
