@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use object::read::elf::{ElfFile64, GnuHashTable, HashTable};
-use object::{LittleEndian, Object as _, ObjectSection as _, ReadCache, elf};
+use object::{LittleEndian, Object as _, ReadCache, elf};
 use target::ReadMemory;
 
 use crate::bytes::{u16_at, u32_at, u64_at};

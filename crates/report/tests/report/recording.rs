@@ -289,7 +289,7 @@ fn a_sample_that_is_made_to_fill_memory_is_refused() {
         .write_all(b"{\"schema\":\"goinspect.snapshot/1\",")
         .unwrap();
     let spaces = vec![b' '; 1 << 20];
-    for _ in 0..450 {
+    for _ in 0..600 {
         packer.write_all(&spaces).unwrap();
     }
     let mut member = packer.finish().unwrap();
