@@ -309,6 +309,17 @@ mod tests {
     }
 
     #[test]
+    fn an_address_at_the_end_of_all_is_a_miss() {
+        let mut mem = CapturedMemory::new();
+        // The second one's bytes do not begin at 0.
+        mem.fetch(&Pattern, &mut vec![(Addr(0x100), 8), (Addr(0x9000), 8)]);
+        let at = Addr(u64::MAX);
+        assert_eq!(mem.slice(at, 1), Err(ReadError::NotCaptured { at, len: 1 }));
+        let at = Addr(u64::MAX - 7);
+        assert_eq!(mem.slice(at, 8), Err(ReadError::NotCaptured { at, len: 8 }));
+    }
+
+    #[test]
     fn a_hole_fails_only_what_lies_in_it() {
         let mut mem = CapturedMemory::new();
         mem.fetch(

@@ -159,7 +159,7 @@ impl Layer {
         let range = after.checked_sub(1).and_then(|i| self.ranges.get(i))?;
         let skip = (at.0 - range.start) as usize;
         let end = skip.checked_add(len)?;
-        (end <= range.len).then_some((range.offset + skip, range))
+        (end <= range.len).then(|| (range.offset + skip, range))
     }
 
     /// Where in its bytes a range is.

@@ -186,6 +186,8 @@ pub fn is_suspended_and_resumed(go: &Toolchain) -> Result<(), Failed> {
         terminal.shows(&[said])?;
     }
     terminal.keys(&["q"])?;
+    // What is typed before the shell is back may be lost.
+    terminal.shows(&["--interval 100ms\nbash"])?;
     terminal.keys(&["-l", "echo left with $?"])?;
     terminal.keys(&["Enter"])?;
     terminal.shows(&["left with 0"])?;
