@@ -10,9 +10,8 @@ use analysis::Finding;
 use model::{Filter, FilterError, Goid, Snapshot};
 
 use crate::chips::Chips;
-use crate::complete::Completion;
 use crate::cursor::{Cause, Cursor};
-use crate::input::Input;
+use crate::filter_line::FilterLine;
 use crate::keymap::{Action, Keymap};
 use crate::list::List;
 use crate::outline::Outline;
@@ -123,54 +122,6 @@ pub(crate) enum Focus {
 pub(crate) enum Overlay {
     Help,
     Diagnostics,
-}
-
-/// The filter line while it is edited. A filter that parses is applied at once.
-pub(crate) struct FilterLine {
-    pub input: Input,
-    pub error: Option<FilterError>,
-    /// What can be written where the cursor stands.
-    pub completion: Completion,
-    /// The one of its words that Tab has put there last, and how long it is.
-    pub taken: Option<(usize, usize)>,
-    /// What it was before, for Esc.
-    pub before: String,
-}
-
-impl FilterLine {
-    pub fn new(text: String, before: String) -> FilterLine {
-        FilterLine {
-            completion: Completion::default(),
-            input: Input::new(text),
-            error: None,
-            taken: None,
-            before,
-        }
-    }
-
-    /// Takes the next word that is offered: first what they have in common.
-    pub fn take(&mut self) {
-        if self.taken.is_none() {
-            // What is offered may still be for what was there before the last key.
-            if self.completion.of != self.input.before_cursor() {
-                return;
-            }
-            if let Some(common) = self.completion.common() {
-                let common = common.to_owned();
-                self.input.replace_before(self.completion.replaced, &common);
-                return;
-            }
-        }
-        let (next, replaced) = match self.taken {
-            Some((at, len)) => (at + 1, len),
-            None => (0, self.completion.replaced),
-        };
-        let next = next % self.completion.words.len().max(1);
-        if let Some(word) = self.completion.words.get(next) {
-            self.input.replace_before(replaced, word);
-            self.taken = Some((next, word.len()));
-        }
-    }
 }
 
 pub(crate) struct Model {

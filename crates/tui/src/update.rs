@@ -5,20 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use analysis::Finding;
-use model::Snapshot;
 use ratatui::layout::{Position, Rect};
 
 use crate::cursor::{Cause, Cursor};
 use crate::feed::{FeedEvent, Request};
+use crate::filter_line::FilterLine;
 use crate::keymap::{Action, Key};
 use crate::layout::{Areas, areas};
 use crate::list::{Only, SortKey};
 use crate::past::{Answer, Step};
 use crate::run::Exit;
-use crate::state::{FilterLine, Focus, Model, Overlay, View, Wish};
+use crate::state::{Focus, Model, Overlay, View, Wish};
 use crate::view::{detail, overlay};
-use crate::watch::Watch;
-use crate::{chips, mouse, navigate, save};
+use crate::{chips, filter_line, mouse, navigate, samples, save};
 
 /// Something that happened.
 pub(crate) enum Msg {
@@ -55,10 +54,6 @@ pub(crate) enum Effect {
     Exit(Exit),
 }
 
-/// The intervals that `+` and `-` step through, in milliseconds.
-const INTERVALS: [u64; 10] = [
-    100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000,
-];
 /// How many source files are kept.
 const MAX_SOURCES: usize = 50;
 
@@ -73,7 +68,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
         Msg::Paste(text) => {
             if let Some(line) = &mut model.filter_line {
                 line.input.insert(&text);
-                apply_filter_line(model);
+                filter_line::apply(model);
             } else if let Some(line) = &mut model.save_line {
                 line.input.insert(&text);
             }
@@ -90,7 +85,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
             None
         }
         Msg::Answer(answer) => {
-            on_answer(model, *answer);
+            samples::on_answer(model, *answer);
             None
         }
 
@@ -113,7 +108,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Option<Effect> {
             model.size = (width, height);
             None
         }
-        Msg::Feed(event) => on_feed(model, event),
+        Msg::Feed(event) => samples::on_feed(model, event),
     };
     if model.subject() != subject {
         model.detail = Cursor::default();
@@ -145,129 +140,6 @@ pub(crate) fn screen_areas(model: &Model) -> Areas {
     areas(model, Rect::new(0, 0, width, height))
 }
 
-fn on_feed(model: &mut Model, event: FeedEvent) -> Option<Effect> {
-    match event {
-        FeedEvent::Snapshot(snapshot) => {
-            model.trouble = None;
-            let (index, follows) = model.timeline.live(snapshot.clone());
-            let mut steps = vec![Step::Weigh(index, snapshot.clone())];
-            // Whoever looks at an earlier one is not disturbed.
-            if follows {
-                steps.push(sample(model, index, snapshot));
-            }
-            model.work(steps);
-        }
-        FeedEvent::Recorded {
-            index,
-            of,
-            before,
-            sample,
-            paused,
-        } => {
-            model.trouble = None;
-            model.paused |= paused;
-            let goes_on = model.timeline.recorded(index, of);
-            let samples = before.into_iter().chain([sample]);
-            take_in(model, index, samples, !goes_on);
-        }
-        FeedEvent::Failed { message, hint } => model.trouble = Some((message, hint)),
-        // The first reason is the one that counts.
-        FeedEvent::Ended { message } => {
-            model.ended.get_or_insert(message);
-        }
-        FeedEvent::Quit => return Some(Effect::Exit(Exit::Terminated)),
-    }
-    None
-}
-
-fn sample(model: &Model, index: usize, snapshot: Arc<Snapshot>) -> Step {
-    Step::Sample {
-        snapshot,
-        index,
-        received: model.now,
-        looked_at: model.selected_goid(),
-    }
-}
-
-/// Has the last of some samples shown, and those before it taken in; unless they `start_over`, they follow the last one.
-fn take_in(
-    model: &mut Model,
-    index: usize,
-    samples: impl IntoIterator<Item = Arc<Snapshot>>,
-    start_over: bool,
-) {
-    let start = start_over.then_some(Step::StartOver);
-    let samples = samples.into_iter().map(|one| sample(model, index, one));
-    let steps = start.into_iter().chain(samples).collect();
-    model.work(steps);
-}
-
-/// Shows what was asked for; unless something else has been asked for meanwhile, or a later answer came first.
-fn on_answer(model: &mut Model, answer: Answer) {
-    let weights = answer.weights.iter();
-    let dropped: Vec<_> = weights
-        .flat_map(|(index, weight)| model.timeline.weighed(*index, *weight))
-        .collect();
-    if !dropped.is_empty() {
-        model.wishes.push(Wish::Free(Box::new(dropped)));
-    }
-    model.working = match answer.last {
-        true => None,
-        false => Some(model.now),
-    };
-    let sheet = answer.sheet;
-    let is_late = answer.number <= model.answered;
-    if is_late || sheet.question.generation != model.asked.generation {
-        let stale = (answer.watch, sheet.order, sheet.lines, sheet.groups);
-        model.wishes.push(Wish::Free(Box::new(stale)));
-        return;
-    }
-    model.answered = answer.number;
-    let cause = match std::mem::take(&mut model.from_top) {
-        true => Cause::Asked,
-        false => Cause::Sample,
-    };
-    let shown = |watch: &Watch| watch.snapshot.as_ref().map(Arc::as_ptr);
-    if let Some(snapshot) = &answer.watch.snapshot
-        && shown(&model.watch) != shown(&answer.watch)
-    {
-        model.wishes.push(Wish::Analyse(snapshot.clone()));
-    }
-    model.timeline.show(answer.index);
-    model.series = answer.series;
-    let watch = std::mem::replace(&mut model.watch, answer.watch);
-    let order = model.list.replace(sheet.order, &model.watch, cause);
-    (model.view, model.by) = (sheet.question.view, sheet.question.by);
-    model.finding_list = match model.view {
-        View::Findings => sheet.question.found,
-        _ => model.asked.found.clone(),
-    };
-    model.finding_since = sheet.finding_since;
-    let groups = std::mem::replace(&mut model.group_list, sheet.groups);
-    let outline = model.outline_mut();
-    let lines = outline.map(|outline| outline.replace(sheet.lines, cause));
-    let old = (watch, order, groups, lines);
-    model.wishes.push(Wish::Free(Box::new(old)));
-    // Whoever goes through what is offered goes on with that.
-    if let Some(line) = &mut model.filter_line
-        && line.taken.is_none()
-    {
-        line.completion = sheet.completion.unwrap_or_default();
-    }
-}
-
-/// Goes to another sample. Of a recording it is asked for, and it pauses.
-fn on_scrub(model: &mut Model, action: Action) -> Option<Effect> {
-    let to = model.timeline.target(action)?;
-    if model.timeline.is_recording() {
-        model.paused = true;
-        return Some(Effect::Request(Request::Show(to)));
-    }
-    let samples = model.timeline.go(to);
-    take_in(model, to, samples, true);
-    None
-}
-
 fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
     if key == Key::Ctrl('c') {
         return Some(Effect::Exit(Exit::Quit));
@@ -277,7 +149,7 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         return None;
     }
     if model.filter_line.is_some() {
-        on_filter_key(model, key);
+        filter_line::on_key(model, key);
         return None;
     }
     if model.save_line.is_some() {
@@ -353,14 +225,14 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
             model.ask(Cause::Asked);
         }
         Action::Pause | Action::Step | Action::Longer | Action::Shorter => {
-            return on_time(model, action);
+            return samples::on_time(model, action);
         }
         Action::Earlier
         | Action::Later
         | Action::MuchEarlier
         | Action::MuchLater
         | Action::Oldest
-        | Action::Newest => return on_scrub(model, action),
+        | Action::Newest => return samples::on_scrub(model, action),
         Action::Suspend => model.wishes.push(Wish::Suspend),
         Action::Help => toggle(model, Overlay::Help),
         Action::Diagnostics => toggle(model, Overlay::Diagnostics),
@@ -370,29 +242,6 @@ fn on_key(model: &mut Model, key: Key) -> Option<Effect> {
         Action::Quit | Action::QuitAtOnce => return Some(Effect::Exit(Exit::Quit)),
     }
     None
-}
-
-fn on_time(model: &mut Model, action: Action) -> Option<Effect> {
-    if model.ended.is_some() {
-        return None;
-    }
-    let now = u64::try_from(model.interval.as_millis()).unwrap_or(u64::MAX);
-    let interval = match action {
-        Action::Pause => {
-            model.paused = !model.paused;
-            let request = if model.paused {
-                Request::Pause
-            } else {
-                Request::Resume
-            };
-            return Some(Effect::Request(request));
-        }
-        Action::Longer => INTERVALS.into_iter().find(|ms| *ms > now),
-        Action::Shorter => INTERVALS.into_iter().rev().find(|ms| *ms < now),
-        _ => return Some(Effect::Request(Request::Sample)),
-    };
-    model.interval = Duration::from_millis(interval?);
-    Some(Effect::Request(Request::SetInterval(model.interval)))
 }
 
 fn sort_by(model: &mut Model, key: SortKey) {
@@ -428,50 +277,8 @@ fn close(model: &mut Model) {
     model.try_filter("");
 }
 
-fn on_filter_key(model: &mut Model, key: Key) {
-    let Some(line) = &mut model.filter_line else {
-        return;
-    };
-    match key {
-        Key::Esc => {
-            let before = line.before.clone();
-            model.filter_line = None;
-            model.try_filter(&before);
-        }
-        // What is wrong is not silently dropped: the line stays open.
-        Key::Enter if line.error.is_none() => model.filter_line = None,
-        Key::Up | Key::Down | Key::PageUp | Key::PageDown => {
-            if let Some(action) = model.keymap.action(key) {
-                scroll(model, action);
-            }
-        }
-        Key::Tab => {
-            line.take();
-            apply_filter_line(model);
-        }
-        key => {
-            if line.input.key(key) {
-                line.taken = None;
-                apply_filter_line(model);
-            }
-        }
-    }
-}
-
-fn apply_filter_line(model: &mut Model) {
-    let Some(mut line) = model.filter_line.take() else {
-        return;
-    };
-    line.error = model.try_filter(line.input.text());
-    if line.error.is_some() {
-        // What could be written is asked for all the same.
-        model.ask(Cause::Sample);
-    }
-    model.filter_line = Some(line);
-}
-
 /// Moves in whatever is on top.
-fn scroll(model: &mut Model, action: Action) {
+pub(crate) fn scroll(model: &mut Model, action: Action) {
     let areas = screen_areas(model);
     if let Some(which) = model.overlay {
         let page = overlay::page(model);

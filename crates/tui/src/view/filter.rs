@@ -7,7 +7,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::Bar;
-use crate::state::{FilterLine, Model};
+use crate::filter_line::FilterLine;
+use crate::state::Model;
 use crate::text::{clean, fit, thousands, width, wrap};
 
 /// Before the text: the slash.
