@@ -5,13 +5,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use cframes::{CFrames, ObjectFile, Program};
+use cframes::{CFrames, Loaded};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use goruntime::{CCode, Decoded, Decoder, Image, Limits, Runtime, Wanted, capture, read_ahead};
-use model::{Addr, Arch, BuildIds, Tid};
-use target::{Mapping, ReadError, ReadMemory, Registers, Target, Thread};
+use model::{Addr, Arch, Tid};
+use target::{ReadError, ReadMemory, Registers, Target, Thread};
 
 use crate::input::file;
 
@@ -181,23 +181,6 @@ impl Target for Memory<'_> {
 
     fn diagnostics(&self) -> &[String] {
         &[]
-    }
-}
-
-/// C code that is only in memory.
-struct Loaded<'m>(&'m dyn ReadMemory);
-
-impl Program for Loaded<'_> {
-    fn image(&self) -> &dyn ReadMemory {
-        self.0
-    }
-
-    fn open(&self, _: &Mapping) -> Option<ObjectFile> {
-        None
-    }
-
-    fn open_debug(&self, _: &Mapping, _: &BuildIds, _: Option<&[u8]>) -> Vec<ObjectFile> {
-        Vec::new()
     }
 }
 

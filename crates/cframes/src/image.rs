@@ -24,6 +24,23 @@ pub trait Program {
     -> Vec<ObjectFile>;
 }
 
+/// A program of whose objects only what is in memory can be had.
+pub struct Loaded<'m>(pub &'m dyn ReadMemory);
+
+impl Program for Loaded<'_> {
+    fn image(&self) -> &dyn ReadMemory {
+        self.0
+    }
+
+    fn open(&self, _: &Mapping) -> Option<ObjectFile> {
+        None
+    }
+
+    fn open_debug(&self, _: &Mapping, _: &BuildIds, _: Option<&[u8]>) -> Vec<ObjectFile> {
+        Vec::new()
+    }
+}
+
 /// A file that is mapped.
 #[derive(Debug)]
 pub struct ObjectFile {

@@ -24,7 +24,7 @@ mod symbols;
 mod tables;
 mod walk;
 
-pub use image::{ObjectFile, Program};
+pub use image::{Loaded, ObjectFile, Program};
 pub use objects::CFrames;
 pub use state::State;
 pub use walk::{Around, CFrame, Called, End, Start, Text, Walk};

@@ -186,7 +186,7 @@ fn what_was_called_returns_there() {
     assert_eq!(walked.frames.len(), 2);
 
     let mut c = support::frames_of(Arch::Amd64);
-    let program = support::Loaded(&image);
+    let program = cframes::Loaded(&image);
     struct Nobody;
     impl cframes::Text for Nobody {
         fn is_elsewhere(&self, _: Addr) -> bool {

@@ -7,13 +7,13 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use cframes::{CFrames, ObjectFile};
+use cframes::{CFrames, Loaded};
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
 use goruntime::{CCode, Decoder, Image, Limits, Runtime, Wanted, capture};
-use model::{Addr, BuildIds, Frame, Goroutine, Pid};
+use model::{Addr, Frame, Goroutine, Pid};
 use ptrace::{Process, StopLimits};
-use target::{Mapping, ReadError, ReadMemory};
+use target::{ReadError, ReadMemory};
 
 /// Memory in which some bytes are not what they were. The same address always reads the same.
 struct Mutated<'m> {
@@ -71,23 +71,6 @@ const ALL: Wanted = Wanted {
     objects: true,
     ms: true,
 };
-
-/// C code of which only what is loaded can be had.
-struct Loaded<'m>(&'m dyn ReadMemory);
-
-impl cframes::Program for Loaded<'_> {
-    fn image(&self) -> &dyn ReadMemory {
-        self.0
-    }
-
-    fn open(&self, _: &Mapping) -> Option<ObjectFile> {
-        None
-    }
-
-    fn open_debug(&self, _: &Mapping, _: &BuildIds, _: Option<&[u8]>) -> Vec<ObjectFile> {
-        Vec::new()
-    }
-}
 
 /// The memory of a real program with random changes, a hundred times over.
 pub fn mutated_memory(go: &Toolchain) -> Result<(), Failed> {

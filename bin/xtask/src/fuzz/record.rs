@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::fuzz::Recorded;
-use cframes::{CFrames, ObjectFile, Program};
+use cframes::{CFrames, Loaded};
 use goruntime::{CCode, Decoder, Image, Limits, Runtime, Wanted, capture};
-use model::{Addr, Arch, BuildIds, Pid};
+use model::{Addr, Arch, Pid};
 use ptrace::{Process, StopLimits};
-use target::{Mapping, ReadError, ReadMemory, Target, Thread};
+use target::{ReadError, ReadMemory, Target, Thread};
 
 /// Whoever makes seeds reads what went wrong, and that is all.
 pub(super) type Failed = Box<dyn std::error::Error>;
@@ -44,22 +44,6 @@ impl Target for Recorder<'_> {
     }
 }
 
-struct NoC<'m>(&'m dyn ReadMemory);
-
-impl Program for NoC<'_> {
-    fn image(&self) -> &dyn ReadMemory {
-        self.0
-    }
-
-    fn open(&self, _: &Mapping) -> Option<ObjectFile> {
-        None
-    }
-
-    fn open_debug(&self, _: &Mapping, _: &BuildIds, _: Option<&[u8]>) -> Vec<ObjectFile> {
-        Vec::new()
-    }
-}
-
 /// Decodes all of the program and keeps what that took.
 pub(super) fn record(exe: &Path, pid: u32) -> Result<Recorded, Failed> {
     let mut process = Process::open(Pid(pid as i32))?;
@@ -84,7 +68,7 @@ pub(super) fn record(exe: &Path, pid: u32) -> Result<Recorded, Failed> {
     let mut frames = CFrames::new(Arch::Amd64);
     let c = CCode {
         frames: &mut frames,
-        program: &NoC(&recorder),
+        program: &Loaded(&recorder),
     };
     Decoder::new(runtime, limits).decode(&recorder, recorder.threads, all, c)?;
     let mut pieces = Vec::new();

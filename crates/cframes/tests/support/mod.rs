@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use cframes::{Around, CFrames, ObjectFile, Program, Start, Text, Walk};
+use cframes::{Around, CFrames, Loaded, Start, Text, Walk};
 use gimli::write::{
     Address, CallFrameInstruction as Rule, CommonInformationEntry, EhFrame, EndianVec, FrameTable,
 };
 use gimli::{Encoding, Format, LittleEndian, Register};
-use model::{Addr, Arch, BuildIds};
+use model::{Addr, Arch};
 use target::{Mapping, ReadError, ReadMemory};
 
 /// Where the object lies.
@@ -46,23 +46,6 @@ impl ReadMemory for Memory {
         let found = bytes.get(skip..skip.saturating_add(buf.len()));
         buf.copy_from_slice(found.ok_or(unmapped)?);
         Ok(())
-    }
-}
-
-/// A program that has memory and no files.
-pub struct Loaded<'m>(pub &'m Memory);
-
-impl Program for Loaded<'_> {
-    fn image(&self) -> &dyn ReadMemory {
-        self.0
-    }
-
-    fn open(&self, _: &Mapping) -> Option<ObjectFile> {
-        None
-    }
-
-    fn open_debug(&self, _: &Mapping, _: &BuildIds, _: Option<&[u8]>) -> Vec<ObjectFile> {
-        Vec::new()
     }
 }
 
