@@ -102,6 +102,25 @@ pub(crate) fn read_g_addresses(
         .collect())
 }
 
+/// Copies these `g`s as they are now.
+fn look(target: &dyn ReadMemory, runtime: &Runtime, gs: &[Addr]) -> CapturedMemory {
+    let mut memory = CapturedMemory::new();
+    memory.fetch(target, &mut ranges_of(runtime, gs.iter().copied()));
+    memory
+}
+
+/// Where the bytes of these `g`s lie.
+fn ranges_of(runtime: &Runtime, gs: impl Iterator<Item = Addr>) -> Vec<(Addr, usize)> {
+    let gs = gs.filter(|g| !g.is_null());
+    gs.map(|g| (g, runtime.g.extent())).collect()
+}
+
+/// A `g` out of what was copied.
+fn g_at(memory: &CapturedMemory, runtime: &Runtime, at: Addr) -> Option<RawG> {
+    let bytes = memory.slice(at, runtime.g.extent()).ok()?;
+    RawG::parse(&runtime.g, bytes)
+}
+
 /// The variables that lead to everything else.
 fn globals(runtime: &Runtime) -> Vec<(Addr, usize)> {
     let globals = [
@@ -141,8 +160,7 @@ pub fn capture(
     ranges.clear();
     let is_kept = |i| kept.as_ref().is_some_and(|kept| kept.has(i));
     let others = gs.iter().enumerate().filter(|&(i, _)| !is_kept(i));
-    let others = others.map(|(_, &g)| g).filter(|g| !g.is_null());
-    ranges.extend(others.map(|g| (g, g_size)));
+    ranges.extend(ranges_of(runtime, others.map(|(_, &g)| g)));
     ranges.extend(ms.iter().map(|&m| (m, runtime.m.extent())));
     memory.fetch(target, &mut ranges);
     ranges.clear();
@@ -177,11 +195,7 @@ pub fn capture(
         if is_kept(i) {
             continue;
         }
-        let Some(g) = memory
-            .slice(at, g_size)
-            .ok()
-            .and_then(|bytes| RawG::parse(&runtime.g, bytes))
-        else {
+        let Some(g) = g_at(&memory, runtime, at) else {
             continue;
         };
         if matches!(g.status(), None | Some(Status::Dead)) {

@@ -1,11 +1,15 @@
 //! `restless` tries to pass off an old stack as the one of now.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
+use goruntime::{Capture, Image, Limits, Runtime, Wanted, capture, read_ahead};
 use model::{Goroutine, Pid};
+use ptrace::{Process, StopLimits};
 use sampler::{Options, Session};
 use serde_json::Value;
 
@@ -74,22 +78,53 @@ fn told_by_restless(go: &Toolchain, nonblocking: bool) -> Result<(usize, usize),
     Ok((kept, seen.iter().sum()))
 }
 
-/// What would take too long is left out before, and the snapshot says so.
+/// What would take too long is left out before the stop, and that is said; what is left of it is short.
 pub fn within_max_pause(go: &Toolchain) -> Result<(), Failed> {
     const CROWD: usize = 5000;
-    let crowd = build(go, "crowd", &BuildOptions::default())?;
+    let path = build(go, "crowd", &BuildOptions::default())?;
     // Nothing can be kept: there was no garbage collection.
-    let crowd = Program::start(&crowd, &["-n", "5000", "-stall=false"])?;
+    let crowd = Program::start(&path, &["-n", "5000", "-stall=false"])?;
+    let pid = Pid(crowd.pid() as i32);
+    let mut process = Process::open(pid)?;
+    let binary = Arc::new(Runtime::open_binary(File::open(&path)?)?);
+    let image = Image::at_entry(binary, process.entry_address()?);
+    let runtime = Runtime::load(&image, &process, &|_| None)?;
+    let limits = Limits::default();
+    // Only the estimate goes by this time, not the stop.
+    let mut copied_within = |max_pause| -> Result<_, Failed> {
+        let ahead = read_ahead(&process, &runtime, &limits, max_pause);
+        let stopped = process.stop(&StopLimits::default())?;
+        Ok(capture(
+            &stopped,
+            &runtime,
+            &limits,
+            Wanted::default(),
+            ahead,
+        )?)
+    };
+    let short = copied_within(Duration::from_micros(1))?;
+    let whole = copied_within(Duration::from_secs(60))?;
+    let told = |of: &Capture| of.diagnostics.iter().any(|why| why.contains("--max-pause"));
+    assert!(
+        !short.is_complete && told(&short),
+        "{:?}",
+        short.diagnostics
+    );
+    assert!(
+        whole.is_complete && !told(&whole),
+        "{:?}",
+        whole.diagnostics
+    );
+    // 2 KB each at least.
+    let spared = whole.memory.bytes().saturating_sub(short.memory.bytes());
+    assert!(spared > 1000 * CROWD as u64, "only {spared} bytes less");
+
     let options = Options {
         max_pause: Some(Duration::from_micros(1)),
         ..Options::default()
     };
-    let pid = Pid(crowd.pid() as i32);
-    // Nothing can be done in a microsecond: it is the estimate that is of interest.
-    let told = Session::open(pid, options)?.sample();
-    assert!(told.is_err() || told.is_ok_and(|snapshot| !snapshot.capture.consistent));
-    let whole = Session::open(pid, Options::default())?.sample()?;
-    assert!(whole.goroutines.len() >= CROWD && whole.capture.consistent);
+    let cut = Session::open(pid, options)?.sample();
+    assert!(cut.is_err() || cut.is_ok_and(|snapshot| !snapshot.capture.consistent));
     runs_freely(crowd.pid())?;
     crowd.quit()?;
     Ok(())

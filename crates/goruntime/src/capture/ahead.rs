@@ -4,18 +4,20 @@
 //! that is there already, and no pointer has to be followed. And the stacks of goroutines that do not run
 //! until the stop: those are kept, if the stop proves that. `docs/PAUSE.md` has the proof.
 
+mod kept;
+
 use std::time::{Duration, Instant};
 
 use model::{Addr, Status};
 use rustc_hash::FxHashMap;
 use target::{CapturedMemory, Prepared, ReadMemory};
 
+pub(super) use self::kept::Kept;
 use super::facts::Facts;
-use super::{SmallObjects, globals, list_gs, read_g_addresses};
+use super::{SmallObjects, g_at, globals, list_gs, look, ranges_of, read_g_addresses};
 use crate::limits::Limits;
 use crate::machine::list_ms;
 use crate::runtime::Runtime;
-use crate::start::RawG;
 use crate::waits::{self, Waiter};
 
 /// What was read of a running program. None of it is true before the stop says so.
@@ -53,17 +55,6 @@ struct Handover {
     hchan: usize,
 }
 
-/// What the stop has proven of what was read ahead.
-pub(super) struct Kept {
-    gs: Vec<Addr>,
-    stacks: CapturedMemory,
-    /// By the place in `runtime.allgs`.
-    is_kept: Vec<bool>,
-    sleepers: Vec<Sleeper>,
-    same_semaphores: bool,
-    too_long: Option<Duration>,
-}
-
 /// Reads a running program ahead of a stop. `None` if that leads nowhere: then the stop reads everything.
 ///
 /// If to copy all stacks would take longer than `max_pause`, only those will be there that are kept or run.
@@ -81,30 +72,16 @@ pub fn read_ahead(
     let gs = read_g_addresses(&memory, list, len).ok()?;
     let mut plan = memory.take_wants();
 
-    let g_size = runtime.g.extent();
-    let ranges = || -> Vec<(Addr, usize)> {
-        let gs = gs.iter().filter(|g| !g.is_null());
-        gs.map(|&g| (g, g_size)).collect()
-    };
-    plan.extend(ranges());
+    plan.extend(ranges_of(runtime, gs.iter().copied()));
     let (ms, _) = list_ms(process, runtime, limits);
     plan.extend(ms.iter().map(|&m| (m, runtime.m.extent())));
     // Twice, one after the other: one look at a `g` that is being written to may see half of it.
-    let look = || {
-        let mut memory = CapturedMemory::new();
-        memory.fetch(process, &mut ranges());
-        memory
-    };
-    let parse = |memory: &CapturedMemory, at: Addr| {
-        let bytes = memory.slice(at, g_size).ok()?;
-        RawG::parse(&runtime.g, bytes)
-    };
-    let first_look = look();
-    let before = |at: &Addr| Facts::of(&parse(&first_look, *at)?, runtime);
+    let first_look = look(process, runtime, &gs);
+    let before = |at: &Addr| Facts::of(&g_at(&first_look, runtime, *at)?, runtime);
     let before: Vec<Option<Facts>> = gs.iter().map(before).collect();
     drop(first_look);
     let began = Instant::now();
-    let second_look = look();
+    let second_look = look(process, runtime, &gs);
     let speed = Speed::of(second_look.bytes(), began.elapsed());
 
     let mut memory = CapturedMemory::new();
@@ -114,7 +91,7 @@ pub fn read_ahead(
     let mut small = SmallObjects::default();
     let mut total = 0u64;
     for ((index, &at), before) in gs.iter().enumerate().zip(before) {
-        let Some(g) = parse(&second_look, at) else {
+        let Some(g) = g_at(&second_look, runtime, at) else {
             continue;
         };
         if matches!(g.status(), None | Some(Status::Dead)) {
@@ -308,127 +285,5 @@ impl Ahead {
                 self.semaphores.push((place, links));
             }
         }
-    }
-
-    /// Copies, from a program that stands still now, what was planned, and tells what of the rest still holds.
-    pub(super) fn take(
-        mut self,
-        target: &dyn ReadMemory,
-        memory: &mut CapturedMemory,
-        runtime: &Runtime,
-    ) -> Kept {
-        self.prepared.fill(target);
-        let bytes = self.prepared.bytes();
-        let from = |place: usize| bytes.get(place..).unwrap_or_default();
-        let mut holds: Vec<bool> = Vec::with_capacity(self.sleepers.len());
-        holds.extend(
-            self.sleepers
-                .iter()
-                .map(|sleeper| sleeper.facts.hold(from(sleeper.place), runtime)),
-        );
-        if let (Some(sudog), Some(hchan)) = (runtime.waits.sudog, runtime.waits.hchan) {
-            for one in &self.handovers {
-                let channel = from(one.hchan);
-                let is_first = |queue: gobinary::Scalar| queue.get(channel) == Some(one.at);
-                let prev = sudog.prev.get(from(one.sudog));
-                // Only ones: it could not be read.
-                let has_prev = prev.is_some_and(|at| at != 0 && at != u64::MAX);
-                // Whoever takes it out of the queue has perhaps begun to write.
-                let is_queued = has_prev || is_first(hchan.recvq) || is_first(hchan.sendq);
-                if let Some(holds) = holds.get_mut(one.sleeper) {
-                    *holds &= is_queued;
-                }
-            }
-        }
-        let same_semaphores = self.has_same_semaphores(runtime);
-        let mut firsts = self.new_firsts(runtime);
-        let mut is_kept = vec![false; self.gs.len()];
-        for (sleeper, _) in self.sleepers.iter().zip(holds).filter(|(_, holds)| *holds) {
-            if let Some(is_kept) = is_kept.get_mut(sleeper.index) {
-                *is_kept = true;
-            }
-        }
-        memory.adopt(self.prepared);
-        memory.fetch(target, &mut firsts);
-        Kept {
-            gs: self.gs,
-            stacks: self.stacks,
-            is_kept,
-            sleepers: self.sleepers,
-            same_semaphores,
-            too_long: self.too_long,
-        }
-    }
-
-    fn has_same_semaphores(&self, runtime: &Runtime) -> bool {
-        let bytes = self.prepared.bytes();
-        let from = |place: usize| bytes.get(place..).unwrap_or_default();
-        let Some((layout, (treap, _))) = runtime.waits.sudog.zip(runtime.waits.treap) else {
-            return true;
-        };
-        let root = gobinary::Scalar { offset: 0, ..treap };
-        let fields = [layout.prev, layout.next, layout.waitlink];
-        let same_node = |&(place, links): &(usize, [u64; 3])| {
-            let node = from(place);
-            fields
-                .iter()
-                .zip(links)
-                .all(|(field, link)| field.get(node) == Some(link))
-        };
-        self.roots
-            .iter()
-            .all(|&(place, then)| root.get(from(place)) == Some(then))
-            && self.semaphores.iter().all(same_node)
-    }
-
-    /// Those who are now the first to wait for a channel and were not.
-    fn new_firsts(&self, runtime: &Runtime) -> Vec<(Addr, usize)> {
-        let bytes = self.prepared.bytes();
-        let mut firsts = Vec::new();
-        if let (Some(sudog), Some(hchan)) = (runtime.waits.sudog, runtime.waits.hchan) {
-            for &(place, then) in &self.channels {
-                let channel = bytes.get(place..).unwrap_or_default();
-                for (queue, then) in [hchan.recvq, hchan.sendq].into_iter().zip(then) {
-                    let now = queue.get(channel).filter(|&now| now != 0 && now != then);
-                    firsts.extend(now.map(|now| (Addr(now), sudog.extent())));
-                }
-            }
-        }
-        firsts
-    }
-}
-
-impl Kept {
-    /// What `runtime.allgs` began with.
-    pub(super) fn gs(&self) -> &[Addr] {
-        &self.gs
-    }
-
-    /// Whether the goroutine at this place of `runtime.allgs` has not run since it was read ahead.
-    pub(super) fn has(&self, index: usize) -> bool {
-        self.is_kept.get(index).is_some_and(|&is_kept| is_kept)
-    }
-
-    /// Whether the same semaphores have the same waiters.
-    pub(super) fn same_semaphores(&self) -> bool {
-        self.same_semaphores
-    }
-
-    /// The stacks that are kept, and nothing else.
-    pub(super) fn stacks(mut self) -> CapturedMemory {
-        let sleepers = self.sleepers.iter().filter(|one| self.has(one.index));
-        let mut pieces: Vec<(Addr, usize)> = sleepers.map(|one| one.facts.stack()).collect();
-        self.stacks.keep_only(&mut pieces);
-        self.stacks
-    }
-
-    /// How many they are.
-    pub(super) fn count(&self) -> usize {
-        self.is_kept.iter().filter(|&&is_kept| is_kept).count()
-    }
-
-    /// How long it would take to copy everything, if that is too long.
-    pub(super) fn too_long(&self) -> Option<Duration> {
-        self.too_long
     }
 }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use model::{Addr, Frame, Goroutine, StackEnd, Status, Trust};
 use rustc_hash::FxHashMap;
-use target::{CapturedMemory, ReadMemory, Target};
+use target::{ReadMemory, Target};
 
 use super::facts::Facts;
-use super::{Capture, capture};
+use super::{Capture, capture, g_at, look};
 use crate::error::CaptureError;
 use crate::limits::Limits;
 use crate::runtime::Runtime;
-use crate::start::RawG;
 use crate::wanted::Wanted;
 
 /// How far the goroutines can be trusted that were read without a stop.
@@ -38,27 +37,18 @@ pub fn capture_running(
     limits: &Limits,
     wanted: Wanted,
 ) -> Result<(Capture, Doubts), CaptureError> {
-    let look = |gs: &[Addr]| {
-        let mut memory = CapturedMemory::new();
-        let mut ranges = gs.iter().map(|&g| (g, runtime.g.extent())).collect();
-        memory.fetch(process, &mut ranges);
-        memory
-    };
     let gs = |memory: &dyn ReadMemory| -> Result<Vec<Addr>, CaptureError> {
         let (list, len) = super::list_gs(memory, runtime, limits)?;
         let mut gs = super::read_g_addresses(memory, list, len)?;
         gs.retain(|g| !g.is_null());
         Ok(gs)
     };
-    let before = look(&gs(process)?);
+    let before = look(process, runtime, &gs(process)?);
     let mut captured = capture(process, runtime, limits, wanted, None)?;
     let gs = gs(&captured.memory)?;
-    let after = look(&gs);
+    let after = look(process, runtime, &gs);
     let doubt = |at: Addr| {
-        let g = |memory: &CapturedMemory| {
-            let bytes = memory.slice(at, runtime.g.extent()).ok()?;
-            RawG::parse(&runtime.g, bytes)
-        };
+        let g = |memory| g_at(memory, runtime, at);
         let (now, after) = (g(&captured.memory), g(&after));
         let Some((now, after)) = now.zip(after).filter(|(now, after)| now == after) else {
             return Doubt::HasRun;
