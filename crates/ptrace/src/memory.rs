@@ -1,10 +1,11 @@
 //! Reading the memory of a process, many ranges at a time.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io::IoSliceMut;
 use std::num::NonZero;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use model::{Addr, Tid};
@@ -21,6 +22,9 @@ const MAX_BYTES: usize = 0x7fff_f000;
 
 /// The most threads that copy at once. Where one is bound by the memory itself, more are no faster.
 const MAX_THREADS: usize = 4;
+
+/// A part of what is read by several threads: so many bytes, or [`MAX_RANGES`].
+const PART: usize = 256 << 10;
 
 /// So many bytes take far longer to copy than a thread takes to start.
 const WORTH_A_THREAD: usize = 2 << 20;
@@ -64,36 +68,32 @@ impl Memory {
     }
 
     /// The same as [`Memory::read_many`], by several threads if it is much: for a process that stands still,
-    /// whose processors have nothing to do.
-    pub(crate) fn read_many_at_once(&self, wants: &mut [Want<'_>]) {
+    /// whose processors have nothing to do. Each part is handed to `then` by the thread that has read it.
+    pub(crate) fn read_many_at_once(
+        &self,
+        wants: &mut [Want<'_>],
+        then: &(dyn Fn(&[Want<'_>]) + Sync),
+    ) {
         let bytes: usize = wants.iter().map(|want| want.buf.len()).sum();
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let threads = threads.min(MAX_THREADS).min(bytes / WORTH_A_THREAD);
-        if threads < 2 {
-            return self.read_many(wants);
-        }
-        let share = bytes / threads;
-        let started = thread::scope(|scope| {
-            let mut rest = &mut *wants;
-            for _ in 1..threads {
-                let mut taken = 0;
-                let of_share = rest.iter().position(|want| {
-                    taken += want.buf.len();
-                    taken > share
-                });
-                let at = of_share.map_or(rest.len(), |last| last + 1);
-                let (own, others) = std::mem::take(&mut rest).split_at_mut(at);
-                rest = others;
-                let copier = thread::Builder::new().name("goinspect-copy".to_owned());
-                copier.spawn_scoped(scope, move || self.read_many(own))?;
+        // Each takes the next part when it is done with one: some get less of a processor than others.
+        let parts = Mutex::new(Parts(wants));
+        let work = || {
+            let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+            while let Some(part) = next() {
+                self.read_many(part);
+                then(part);
             }
-            self.read_many(rest);
-            Ok::<(), io::Error>(())
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                let copier = thread::Builder::new().name("goinspect-copy".to_owned());
+                // There may be no more threads to be had: then those do it that there are.
+                let _ = copier.spawn_scoped(scope, work);
+            }
+            work();
         });
-        // There may be no more threads to be had.
-        if started.is_err() {
-            self.read_many(wants);
-        }
     }
 
     /// Reads each range, or says why it could not be read.
@@ -202,6 +202,26 @@ impl Memory {
             }
         }
         Ok(())
+    }
+}
+
+/// What is left to be read.
+struct Parts<'a, 'b>(&'a mut [Want<'b>]);
+
+impl<'a, 'b> Iterator for Parts<'a, 'b> {
+    type Item = &'a mut [Want<'b>];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut bytes = 0;
+        let enough = |want: &Want<'_>| {
+            bytes += want.buf.len();
+            bytes >= PART
+        };
+        let last = self.0.iter().take(MAX_RANGES).position(enough);
+        let len = last.map_or(MAX_RANGES.min(self.0.len()), |last| last + 1);
+        let (part, rest) = std::mem::take(&mut self.0).split_at_mut(len);
+        self.0 = rest;
+        (!part.is_empty()).then_some(part)
     }
 }
 

@@ -217,8 +217,12 @@ impl ReadMemory for Stopped<'_> {
     }
 
     fn read_many(&self, wants: &mut [Want<'_>]) {
+        self.read_many_then(wants, &|_| {});
+    }
+
+    fn read_many_then(&self, wants: &mut [Want<'_>], then: &(dyn Fn(&[Want<'_>]) + Sync)) {
         if self.check().is_ok() {
-            self.process.memory.read_many_at_once(wants);
+            self.process.memory.read_many_at_once(wants, then);
         }
         if let Err(error) = self.check() {
             for want in wants {

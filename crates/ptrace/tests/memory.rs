@@ -9,6 +9,8 @@
 
 mod support;
 
+use std::sync::Mutex;
+
 use model::Addr;
 use ptrace::Process;
 use support::{Program, patient};
@@ -96,8 +98,28 @@ fn so_many_that_several_threads_copy() {
     let program = Program::start(&["holes"]);
     let mut process = program.open();
     let stopped = process.stop(&patient()).unwrap();
-    // 52 MB.
-    read_with_holes(program.address.0, 200, |wants| stopped.read_many(wants));
+    // 52 MB. Each part is handed on when it has been read, in its order.
+    let parts = Mutex::new(Vec::new());
+    let mut all = Vec::new();
+    read_with_holes(program.address.0, 200, |wants| {
+        let told = |want: &Want<'_>| (want.at, want.buf.as_ptr().addr(), want.result);
+        stopped.read_many_then(wants, &|part| {
+            let part: Vec<_> = part.iter().map(told).collect();
+            parts.lock().unwrap().push(part);
+        });
+        all = wants.iter().map(told).collect();
+    });
+    let mut parts = parts.into_inner().unwrap();
+    assert!(parts.len() > 100, "{}", parts.len());
+    parts.sort_by_key(|part| part.first().map(|told| told.1));
+    // The last one is of no bytes.
+    all.pop();
+    let parts: Vec<_> = parts
+        .into_iter()
+        .flatten()
+        .filter(|told| told.0 != Addr(0))
+        .collect();
+    assert_eq!(parts, all);
     stopped.resume();
     program.expect_untraced();
 }

@@ -50,8 +50,8 @@ impl CapturedMemory {
         if ranges.is_empty() {
             return;
         }
-        let mut layer = Layer::of(ranges);
-        layer.fill(from);
+        let mut layer = Layer::of(ranges, usize::MAX);
+        layer.fill(from, &|_| {});
         let failed = layer.take_failed();
         self.add(layer);
         self.fetch_apart(from, ranges, &failed);
@@ -91,11 +91,8 @@ impl CapturedMemory {
             }
         }
         if !pieces.is_empty() {
-            let mut layer = Layer {
-                ranges: pieces,
-                bytes: vec![0; offset],
-            };
-            layer.fill(from);
+            let mut layer = Layer::new(pieces, offset);
+            layer.fill(from, &|_| {});
             self.add(layer);
         }
     }

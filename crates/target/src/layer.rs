@@ -1,12 +1,14 @@
 //! What one batch of reads brought.
 
+use std::cell::Cell;
+
 use model::Addr;
 
 use crate::{ReadError, ReadMemory, Want};
 
-/// Two wanted ranges this close are read as one: a separate piece costs the kernel about as
-/// much as copying this many bytes (a page pin against a copy at several GB/s).
-const COALESCE_GAP: u64 = 2048;
+/// Two wanted ranges this close are read as one: a separate piece costs the kernel about as much as copying this many
+/// bytes, and giving us the memory for them. (Unused parts of small stacks are a little larger.)
+const COALESCE_GAP: u64 = 1024;
 
 /// How many ranges are handed on in one go.
 const AT_ONCE: usize = 1 << 14;
@@ -16,6 +18,18 @@ const AT_ONCE: usize = 1 << 14;
 pub(crate) struct Layer {
     pub(crate) ranges: Vec<Range>,
     pub(crate) bytes: Vec<u8>,
+    /// Where was looked last.
+    last: Cell<Spot>,
+}
+
+/// The addresses from the beginning of a range to that of the next one.
+#[derive(Clone, Copy, Default)]
+struct Spot {
+    from: u64,
+    /// Behind them.
+    to: u64,
+    /// How many ranges begin before them.
+    after: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -28,18 +42,34 @@ pub(crate) struct Range {
     pub(crate) failed: Option<ReadError>,
 }
 
+impl Range {
+    /// Whether what begins at `at`, not before this does, is to be part of this.
+    fn goes_on_to(&self, at: u64, enough: usize) -> bool {
+        let end = self.start + self.len as u64;
+        at < end || self.len < enough && at <= end.saturating_add(COALESCE_GAP)
+    }
+}
+
 impl Layer {
-    /// Room for these ranges (sorted by address), near ones together; nothing is read yet.
-    pub(crate) fn of(ranges: &mut [(Addr, usize)]) -> Layer {
+    /// These ranges, sorted by address; `len` bytes of zeroes.
+    pub(crate) fn new(ranges: Vec<Range>, len: usize) -> Layer {
+        Layer {
+            ranges,
+            bytes: vec![0; len],
+            last: Cell::default(),
+        }
+    }
+
+    /// Room for these ranges, near ones together, but no more of them than `enough` bytes unless they overlap;
+    /// nothing is read yet. `ranges` are sorted by address.
+    pub(crate) fn of(ranges: &mut [(Addr, usize)], enough: usize) -> Layer {
         ranges.sort_unstable();
         let mut spans: Vec<Range> = Vec::with_capacity(ranges.len());
         let mut offset = 0;
         for &mut (at, len) in ranges {
             let end = at.0 + len as u64;
             match spans.last_mut() {
-                Some(last)
-                    if at.0 <= (last.start + last.len as u64).saturating_add(COALESCE_GAP) =>
-                {
+                Some(last) if last.goes_on_to(at.0, enough) => {
                     let grown = (end.max(last.start + last.len as u64) - last.start) as usize;
                     offset += grown - last.len;
                     last.len = grown;
@@ -55,14 +85,12 @@ impl Layer {
                 }
             }
         }
-        Layer {
-            ranges: spans,
-            bytes: vec![0; offset],
-        }
+        Layer::new(spans, offset)
     }
 
     /// Reads all of it, a handful of ranges at a time: what that takes is set aside once.
-    pub(crate) fn fill(&mut self, from: &dyn ReadMemory) {
+    /// `then` is as in [`ReadMemory::read_many_then`].
+    pub(crate) fn fill(&mut self, from: &dyn ReadMemory, then: &(dyn Fn(&[Want<'_>]) + Sync)) {
         let mut rest: &mut [u8] = &mut self.bytes;
         for ranges in self.ranges.chunks_mut(AT_ONCE) {
             let mut wants = Vec::with_capacity(ranges.len());
@@ -71,7 +99,7 @@ impl Layer {
                 rest = behind;
                 wants.push(Want::new(Addr(range.start), buf));
             }
-            from.read_many(&mut wants);
+            from.read_many_then(&mut wants, then);
             for (range, want) in ranges.iter_mut().zip(&wants) {
                 range.failed = want.result.err();
             }
@@ -83,6 +111,7 @@ impl Layer {
         let failed = |r: &&Range| r.failed.is_some();
         let taken = self.ranges.iter().filter(failed).copied().collect();
         self.ranges.retain(|r| r.failed.is_none());
+        self.last.take();
         taken
     }
 
@@ -105,6 +134,7 @@ impl Layer {
             );
         }
         self.ranges = kept;
+        self.last.take();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -129,6 +159,7 @@ impl Layer {
         let mut merged = Layer {
             ranges: Vec::with_capacity(pieces.len()),
             bytes: Vec::with_capacity(self.bytes.len() + other.bytes.len()),
+            last: Cell::default(),
         };
         for (start, bytes) in pieces {
             let offset = merged.bytes.len();
@@ -153,18 +184,35 @@ impl Layer {
         merged
     }
 
+    /// How many ranges begin at or before `at`. What is read next mostly lies beside what was read last, such as on the
+    /// same stack.
+    fn after(&self, at: u64) -> usize {
+        let last = self.last.get();
+        if last.from <= at && at < last.to {
+            return last.after;
+        }
+        let after = self.ranges.partition_point(|r| r.start <= at);
+        let start = |i: usize| self.ranges.get(i).map(|range| range.start);
+        self.last.set(Spot {
+            from: after.checked_sub(1).and_then(start).unwrap_or(0),
+            to: start(after).unwrap_or(u64::MAX),
+            after,
+        });
+        after
+    }
+
     /// Where in its bytes a range is that lies wholly in one of its own, and that one.
     fn find(&self, at: Addr, len: usize) -> Option<(usize, &Range)> {
-        let after = self.ranges.partition_point(|r| r.start <= at.0);
+        let after = self.after(at.0);
         let range = after.checked_sub(1).and_then(|i| self.ranges.get(i))?;
         let skip = (at.0 - range.start) as usize;
         let end = skip.checked_add(len)?;
         (end <= range.len).then(|| (range.offset + skip, range))
     }
 
-    /// Where in its bytes a range is.
-    pub(crate) fn place(&self, at: Addr, len: usize) -> Option<usize> {
-        self.find(at, len).map(|(place, _)| place)
+    /// Whether a range is part of it.
+    pub(crate) fn has(&self, at: Addr, len: usize) -> bool {
+        self.find(at, len).is_some()
     }
 
     /// `Ok(None)`: this layer has nothing to say about the range.

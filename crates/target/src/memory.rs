@@ -66,6 +66,13 @@ pub trait ReadMemory {
         }
     }
 
+    /// The same, and hands each part of them to `then` once it has been read, in the order of `wants` within a part; perhaps
+    /// from several threads at once, and while other parts are still being read. What [`Want::result`] says in the end counts.
+    fn read_many_then(&self, wants: &mut [Want<'_>], then: &(dyn Fn(&[Want<'_>]) + Sync)) {
+        self.read_many(wants);
+        then(wants);
+    }
+
     /// Reads a little-endian word of 8 bytes.
     fn read_u64(&self, at: Addr) -> Result<u64, ReadError> {
         let mut buf = [0; 8];
@@ -80,5 +87,8 @@ impl<M: ReadMemory + ?Sized> ReadMemory for &M {
     }
     fn read_many(&self, wants: &mut [Want<'_>]) {
         (**self).read_many(wants);
+    }
+    fn read_many_then(&self, wants: &mut [Want<'_>], then: &(dyn Fn(&[Want<'_>]) + Sync)) {
+        (**self).read_many_then(wants, then);
     }
 }

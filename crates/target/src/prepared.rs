@@ -2,8 +2,12 @@
 
 use model::Addr;
 
-use crate::ReadMemory;
 use crate::layer::Layer;
+use crate::{ReadMemory, Want};
+
+/// What is read as one piece, in bytes: it is looked at when all of it is there, and so should be less than a
+/// processor has at hand.
+const PIECE: usize = 128 << 10;
 
 /// Ranges that will be read in one go, with memory set aside for them. Until it is filled it holds nothing.
 ///
@@ -17,27 +21,22 @@ impl Prepared {
     /// Sets aside memory for these ranges (address, length in bytes), near ones together.
     pub fn new(ranges: &mut Vec<(Addr, usize)>) -> Prepared {
         ranges.retain(|&(at, len)| len > 0 && at.checked_add(len as u64).is_some());
-        let mut layer = Layer::of(ranges);
+        let mut layer = Layer::of(ranges, PIECE);
         // Zeroes would be promised by the kernel, and not be there.
         layer.bytes.fill(0xff);
         Prepared { layer }
     }
 
-    /// Where the bytes of a range will be; `None` if it was not prepared.
-    pub fn place(&self, at: Addr, len: usize) -> Option<usize> {
-        self.layer.place(at, len)
+    /// Whether this range is part of what will be read, and of one piece that [`Prepared::fill`] hands on.
+    pub fn has(&self, at: Addr, len: usize) -> bool {
+        self.layer.has(at, len)
     }
 
-    /// Reads everything. What cannot be read is not part of [`crate::CapturedMemory`] later; in [`Prepared::bytes`] there are
-    /// only ones then, or what was read before the place that could not be.
-    pub fn fill(&mut self, from: &dyn ReadMemory) {
-        self.layer.fill(from);
+    /// Reads everything, and hands it on piece by piece, as [`ReadMemory::read_many_then`] does, in the order of addresses
+    /// within a part. What cannot be read is not part of [`crate::CapturedMemory`] later.
+    pub fn fill(&mut self, from: &dyn ReadMemory, then: &(dyn Fn(&[Want<'_>]) + Sync)) {
+        self.layer.fill(from, then);
         self.layer.take_failed();
-    }
-
-    /// What was read, for [`Prepared::place`].
-    pub fn bytes(&self) -> &[u8] {
-        &self.layer.bytes
     }
 
     pub(crate) fn into_layer(self) -> Layer {

@@ -5,6 +5,7 @@
 //! until the stop: those are kept, if the stop proves that. `docs/PAUSE.md` has the proof.
 
 mod kept;
+mod proof;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use rustc_hash::FxHashMap;
 use target::{CapturedMemory, Prepared, ReadMemory};
 
 pub(super) use self::kept::Kept;
+use self::proof::{Handover, Seen, Sleeper};
 use super::facts::Facts;
 use super::{SmallObjects, g_at, globals, list_gs, look, ranges_of, read_g_addresses};
 use crate::limits::Limits;
@@ -27,32 +29,10 @@ pub struct Ahead {
     stacks: CapturedMemory,
     /// What the stop reads in one go.
     prepared: Prepared,
-    sleepers: Vec<Sleeper>,
-    handovers: Vec<Handover>,
-    semaphores: Vec<(usize, [u64; 3])>,
-    roots: Vec<(usize, u64)>,
-    channels: Vec<(usize, [u64; 2])>,
+    /// What the stop is asked.
+    seen: Seen,
     /// How long the stop would take if everything were copied, if that is too long.
     too_long: Option<Duration>,
-}
-
-/// A goroutine that has waited since before the last garbage collection.
-struct Sleeper {
-    /// Its place in `runtime.allgs`.
-    index: usize,
-    /// Where its `g` will be in what is prepared.
-    place: usize,
-    facts: Facts,
-}
-
-/// A `sudog` through which a value may be written to the stack of a goroutine that waits
-/// (`runtime/chan.go`, `sendDirect`, `closechan`).
-struct Handover {
-    /// The goroutine's place among the sleepers.
-    sleeper: usize,
-    at: u64,
-    sudog: usize,
-    hchan: usize,
 }
 
 /// Reads a running program ahead of a stop. `None` if that leads nowhere: then the stop reads everything.
@@ -142,11 +122,7 @@ pub fn read_ahead(
     let mut ahead = Ahead {
         prepared: Prepared::new(&mut plan),
         stacks: CapturedMemory::new(),
-        sleepers: Vec::new(),
-        handovers: Vec::new(),
-        semaphores: Vec::new(),
-        roots: Vec::new(),
-        channels: Vec::new(),
+        seen: Seen::default(),
         too_long,
         gs,
     };
@@ -166,10 +142,7 @@ pub fn read_ahead(
     }
     ahead.note_channels(&memory, channels.into_keys(), runtime);
     ahead.note_semaphores(&mut memory, runtime, limits);
-    // In the order in which they lie in memory: so the processor has each at hand when it is looked at.
-    ahead.sleepers_in_order();
-    ahead.semaphores.sort_unstable();
-    ahead.channels.sort_unstable();
+    ahead.seen.sort();
     memory.back_to_seal();
     ahead.stacks = memory;
     Some(ahead)
@@ -204,51 +177,38 @@ impl Ahead {
         sudogs: &[(Addr, Addr, Addr)],
         runtime: &Runtime,
     ) {
-        let Some(place) = self.prepared.place(waiter.at, runtime.g.extent()) else {
+        if !self.prepared.has(waiter.at, runtime.g.extent()) {
             return;
-        };
-        let sleeper = self.sleepers.len();
-        let handovers = self.handovers.len();
-        for &(at, elem, hchan) in sudogs {
-            if !(facts.holds(elem)) {
-                continue;
-            }
-            match self.places(at, hchan, runtime) {
-                Some((sudog, hchan)) => self.handovers.push(Handover {
-                    sleeper,
-                    at: at.0,
-                    sudog,
-                    hchan,
-                }),
-                None => {
-                    self.handovers.truncate(handovers);
-                    return;
-                }
-            }
         }
-        self.sleepers.push(Sleeper {
+        let sleeper = self.seen.sleepers.len();
+        let begun = self.seen.handovers.len();
+        for &(sudog, _, hchan) in sudogs.iter().filter(|(_, elem, _)| facts.holds(*elem)) {
+            if !self.will_see(sudog, hchan, runtime) {
+                self.seen.handovers.truncate(begun);
+                return;
+            }
+            self.seen.handovers.push(Handover {
+                sleeper,
+                sudog,
+                hchan,
+            });
+        }
+        self.seen.sleepers.push(Sleeper {
             index,
-            place,
+            at: waiter.at,
             facts,
         });
     }
 
-    fn sleepers_in_order(&mut self) {
-        let places: Vec<usize> = self.sleepers.iter().map(|s| s.place).collect();
-        let place_of = |sleeper: usize| places.get(sleeper).copied().unwrap_or(0);
-        self.sleepers.sort_by_key(|sleeper| sleeper.place);
-        for one in &mut self.handovers {
-            let place = place_of(one.sleeper);
-            one.sleeper = self.sleepers.partition_point(|s| s.place < place);
-        }
-        self.handovers.sort_by_key(|one| one.sudog);
-    }
-
-    fn places(&self, sudog: Addr, hchan: Addr, runtime: &Runtime) -> Option<(usize, usize)> {
+    fn will_see(&self, sudog: Addr, hchan: Addr, runtime: &Runtime) -> bool {
         let waits = &runtime.waits;
-        let sudog = self.prepared.place(sudog, waits.sudog?.extent())?;
-        let hchan = self.prepared.place(hchan, waits.hchan?.extent())?;
-        Some((sudog, hchan))
+        let has = |at, extent| self.prepared.has(at, extent);
+        waits
+            .sudog
+            .is_some_and(|layout| has(sudog, layout.extent()))
+            && waits
+                .hchan
+                .is_some_and(|layout| has(hchan, layout.extent()))
     }
 
     /// Notes who is the first in the queues of these channels.
@@ -265,9 +225,9 @@ impl Ahead {
         let noted = channels.filter_map(|at| {
             let bytes = memory.slice(at, layout.extent()).ok()?;
             let queues = [layout.recvq.get(bytes)?, layout.sendq.get(bytes)?];
-            Some((prepared.place(at, layout.extent())?, queues))
+            prepared.has(at, layout.extent()).then_some((at, queues))
         });
-        self.channels = noted.collect();
+        self.seen.channels = noted.collect();
     }
 
     /// Notes how the trees of semaphores hang together.
@@ -276,13 +236,13 @@ impl Ahead {
             return;
         };
         for (slot, root) in waits::semaphore_roots(memory, runtime) {
-            if let Some((place, root)) = self.prepared.place(slot, 8).zip(root) {
-                self.roots.push((place, root));
+            if let Some(root) = root.filter(|_| self.prepared.has(slot, 8)) {
+                self.seen.roots.push((slot, root));
             }
         }
         for (at, links) in waits::semaphore_nodes(memory, runtime, limits) {
-            if let Some(place) = self.prepared.place(at, layout.extent()) {
-                self.semaphores.push((place, links));
+            if self.prepared.has(at, layout.extent()) {
+                self.seen.semaphores.push((at, links));
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::waits::WaitClass;
 
 /// What must not change from the first look to the last.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Default))]
 pub(super) struct Facts {
     /// Set once by a garbage collection that finds a goroutine waiting, with the time of that collection;
     /// set to 0 by `execute` (`runtime/proc.go`). So as long as it is the same, the goroutine has not run.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use model::Addr;
 use target::{CapturedMemory, ReadMemory};
 
-use super::{Ahead, Sleeper};
+use super::Ahead;
+use super::proof::{Proof, Sleeper};
 use crate::runtime::Runtime;
 
 /// What the stop has proven of what was read ahead.
@@ -27,84 +28,27 @@ impl Ahead {
         memory: &mut CapturedMemory,
         runtime: &Runtime,
     ) -> Kept {
-        self.prepared.fill(target);
-        let bytes = self.prepared.bytes();
-        let from = |place: usize| bytes.get(place..).unwrap_or_default();
-        let mut holds: Vec<bool> = Vec::with_capacity(self.sleepers.len());
-        holds.extend(
-            self.sleepers
-                .iter()
-                .map(|sleeper| sleeper.facts.hold(from(sleeper.place), runtime)),
-        );
-        if let (Some(sudog), Some(hchan)) = (runtime.waits.sudog, runtime.waits.hchan) {
-            for one in &self.handovers {
-                let channel = from(one.hchan);
-                let is_first = |queue: gobinary::Scalar| queue.get(channel) == Some(one.at);
-                let prev = sudog.prev.get(from(one.sudog));
-                // Only ones: it could not be read.
-                let has_prev = prev.is_some_and(|at| at != 0 && at != u64::MAX);
-                // Whoever takes it out of the queue has perhaps begun to write.
-                let is_queued = has_prev || is_first(hchan.recvq) || is_first(hchan.sendq);
-                if let Some(holds) = holds.get_mut(one.sleeper) {
-                    *holds &= is_queued;
-                }
-            }
-        }
-        let same_semaphores = self.has_same_semaphores(runtime);
-        let mut firsts = self.new_firsts(runtime);
+        let proof = Proof::new(&self.seen, runtime);
+        self.prepared.fill(target, &|copied| proof.look(copied));
         let mut is_kept = vec![false; self.gs.len()];
-        for (sleeper, _) in self.sleepers.iter().zip(holds).filter(|(_, holds)| *holds) {
+        let sleepers = self.seen.sleepers.iter().zip(proof.holds());
+        for (sleeper, _) in sleepers.filter(|(_, holds)| *holds) {
             if let Some(is_kept) = is_kept.get_mut(sleeper.index) {
                 *is_kept = true;
             }
         }
+        let same_semaphores = proof.has_same_semaphores();
+        let mut firsts = proof.take_new_firsts();
         memory.adopt(self.prepared);
         memory.fetch(target, &mut firsts);
         Kept {
             gs: self.gs,
             stacks: self.stacks,
             is_kept,
-            sleepers: self.sleepers,
+            sleepers: self.seen.sleepers,
             same_semaphores,
             too_long: self.too_long,
         }
-    }
-
-    fn has_same_semaphores(&self, runtime: &Runtime) -> bool {
-        let bytes = self.prepared.bytes();
-        let from = |place: usize| bytes.get(place..).unwrap_or_default();
-        let Some((layout, (treap, _))) = runtime.waits.sudog.zip(runtime.waits.treap) else {
-            return true;
-        };
-        let root = gobinary::Scalar { offset: 0, ..treap };
-        let fields = [layout.prev, layout.next, layout.waitlink];
-        let same_node = |&(place, links): &(usize, [u64; 3])| {
-            let node = from(place);
-            fields
-                .iter()
-                .zip(links)
-                .all(|(field, link)| field.get(node) == Some(link))
-        };
-        self.roots
-            .iter()
-            .all(|&(place, then)| root.get(from(place)) == Some(then))
-            && self.semaphores.iter().all(same_node)
-    }
-
-    /// Those who are now the first to wait for a channel and were not.
-    fn new_firsts(&self, runtime: &Runtime) -> Vec<(Addr, usize)> {
-        let bytes = self.prepared.bytes();
-        let mut firsts = Vec::new();
-        if let (Some(sudog), Some(hchan)) = (runtime.waits.sudog, runtime.waits.hchan) {
-            for &(place, then) in &self.channels {
-                let channel = bytes.get(place..).unwrap_or_default();
-                for (queue, then) in [hchan.recvq, hchan.sendq].into_iter().zip(then) {
-                    let now = queue.get(channel).filter(|&now| now != 0 && now != then);
-                    firsts.extend(now.map(|now| (Addr(now), sudog.extent())));
-                }
-            }
-        }
-        firsts
     }
 }
 
