@@ -110,6 +110,21 @@ pub(crate) fn short_function(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// A sentence whose functions are told by their packages' last names: where they come from is told where there is room.
+pub(crate) fn short_paths(sentence: &str) -> String {
+    let short = |word: &str| match word.split_once('/') {
+        // Of a module that is not of Go's own library.
+        Some((host, rest)) if host.contains('.') && rest.contains('.') => {
+            let (path, name) = rest.split_at(rest.find('(').unwrap_or(rest.len()));
+            let last = path.rsplit('/').next().unwrap_or(path);
+            format!("…/{last}{name}")
+        }
+        _ => word.to_owned(),
+    };
+    let words: Vec<String> = sentence.split(' ').map(short).collect();
+    words.join(" ")
+}
+
 /// `1,204,000`
 pub(crate) fn thousands(n: usize) -> String {
     let digits = n.to_string();
@@ -193,6 +208,13 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("", 3), [""]);
+    }
+
+    #[test]
+    fn paths_in_sentences_are_short() {
+        let long = "1 goroutine waits in go.etcd.io/etcd/wal.(*file[a/b.C]).run (file.go:98) to read/write net/http.Get of example.com/v2.1/x 1.2";
+        let short = "1 goroutine waits in …/wal.(*file[a/b.C]).run (file.go:98) to read/write net/http.Get of …/x 1.2";
+        assert_eq!(short_paths(long), short);
     }
 
     #[test]

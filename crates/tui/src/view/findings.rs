@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use analysis::{Finding, Severity};
+use analysis::{Certainty, Finding, Severity};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -14,7 +14,7 @@ use crate::cursor::{Head, Id, Role};
 use crate::outline::Line;
 use crate::question::Material;
 use crate::state::Model;
-use crate::text::{clean, fit};
+use crate::text::{clean, fit, short_paths};
 use crate::theme::Theme;
 use crate::watch::Since;
 
@@ -78,12 +78,13 @@ pub(super) fn style(theme: Theme, severity: Severity) -> Style {
 }
 
 const SEVERITY: usize = 9;
-const CERTAINTY: usize = 11;
+/// The longest rule's name, and two.
+const RULE: usize = 18;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let names = format!(
-        "   {:SEVERITY$}{:CERTAINTY$}{:>7}  WHAT",
-        "SEVERITY", "CERTAINTY", "SINCE"
+        "   {:SEVERITY$}{:>7}  {:RULE$}WHAT",
+        "SEVERITY", "SINCE", "RULE"
     );
     let nothing = match (model.snapshot(), model.analysed) {
         (None, _) => "There is no sample yet.",
@@ -100,7 +101,13 @@ fn finding(model: &Model, line: &Line, columns: usize) -> Text<'static> {
     };
     let waited = model.finding_since.get(line.at as usize);
     let waited = waited.map_or(String::new(), |waited| since(*waited));
-    let room = columns.saturating_sub(3 + SEVERITY + CERTAINTY + 9);
+    let room = columns.saturating_sub(3 + SEVERITY + 9 + RULE);
+    // That it is suspected goes without saying.
+    let proven = match finding.certainty {
+        Certainty::Proven => "proven: ",
+        Certainty::Suspected => "",
+    };
+    let sentence = format!("{proven}{}", short_paths(&finding.sentence));
     Text::from(vec![
         Span::raw(rows::handle(line)),
         padded(
@@ -108,8 +115,8 @@ fn finding(model: &Model, line: &Line, columns: usize) -> Text<'static> {
             SEVERITY,
             style(theme, finding.severity),
         ),
-        padded(finding.certainty.as_str(), CERTAINTY, theme.dim()),
         Span::raw(format!("{waited:>7}  ")),
-        Span::raw(fit(&clean(&finding.sentence), room).into_owned()),
+        padded(finding.rule, RULE, theme.dim()),
+        Span::raw(fit(&clean(&sentence), room).into_owned()),
     ])
 }

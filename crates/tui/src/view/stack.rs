@@ -12,8 +12,8 @@ use crate::watch::{Mark, Row};
 
 /// From this width on a call and its place fit on one line.
 const ONE_LINE: usize = 70;
-/// How many of those who wait with it, and of those who could wake it, are named.
-const MAX_NAMED: usize = 6;
+/// How many of those who could wake it are named, if it waits on one thing only.
+const MAX_SERVERS: usize = 3;
 /// How many of its ancestors.
 const MAX_ANCESTORS: usize = 12;
 /// How many source lines are shown before and after a call's.
@@ -57,11 +57,14 @@ impl<'a> Document<'a> {
             let s = if with == 1 { "" } else { "s" };
             self.text(&format!("    {with} other{s} wait with it"), theme.dim());
         }
-        for holder in object.holders.iter().take(MAX_NAMED) {
+        // The stack should still be in sight; Enter on the object shows them all.
+        let cases = g.waiting_on.as_ref().map_or(0, |on| on.len());
+        let named = if cases > 1 { 1 } else { MAX_SERVERS };
+        for holder in object.holders.iter().take(named) {
             self.other("who may serve it: ", holder.goid);
         }
         let all = object.holders.len() + object.more_holders;
-        match all.saturating_sub(MAX_NAMED) {
+        match all.saturating_sub(named) {
             0 if all == 0 => self.text("    no other goroutine's stack leads to it", theme.dim()),
             0 => {}
             more => self.text(&format!("    and {more} more"), theme.dim()),

@@ -1,5 +1,6 @@
 //! The line with the views' names.
 
+use analysis::Severity;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -24,11 +25,17 @@ fn name(model: &Model, view: View, i: usize, short: bool) -> String {
         (View::Overview, false) => "Overview",
         (View::Overview, true) => "Over",
     };
-    let found = match (view, model.finding_list.len()) {
+    let found = match (view, pressing(model)) {
         (View::Findings, n @ 1..) => format!(" {}", thousands(n)),
         _ => String::new(),
     };
     format!("{} {word}{found}", i + 1)
+}
+
+/// How many findings are more than what healthy programs have, too.
+fn pressing(model: &Model) -> usize {
+    let findings = model.finding_list.iter();
+    findings.filter(|f| f.severity != Severity::Info).count()
 }
 
 /// The views with the columns that their names take, brackets or spaces around them.
@@ -58,7 +65,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     for (view, name) in places(model, area.width.into()) {
         let style = match (view == model.view, view) {
             (true, _) => theme.selected(true),
-            (_, View::Findings) if !model.finding_list.is_empty() => theme.notice(),
+            (_, View::Findings) if pressing(model) > 0 => theme.notice(),
             _ => theme.dim(),
         };
         let (before, after) = if view == model.view {
