@@ -90,6 +90,7 @@ impl Small {
             status,
             waitreason: (status == Status::Waiting).then(|| "some reason".into()),
             waitsince: Some(goid),
+            tracking_seq: None,
             parking_on_chan: false,
             gopc: None,
             startpc: None,

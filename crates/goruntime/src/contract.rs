@@ -100,6 +100,9 @@ contract! {
         goid: "goid";
         /// When the garbage collector first saw it waiting; 0: not seen.
         waitsince: "waitsince";
+        /// Counts how often it stopped running (`casgstatus`), in 8 bits; without it a goroutine that ran and came back seems
+        /// not to have run.
+        tracking_seq: "trackingSeq" optional;
         /// Index into `runtime.waitReasonStrings`.
         waitreason: "waitreason";
         /// Whether it is about to park on a channel.

@@ -249,6 +249,7 @@ impl Sample<'_> {
             waitreason,
             waitsince: (g.waitsince != 0 && (waits || status == Status::Syscall))
                 .then_some(g.waitsince),
+            tracking_seq: g.tracking_seq,
             parking_on_chan: g.parking_on_chan,
             gopc: (!g.gopc.is_null()).then(|| symbolizer.call_site(modules, g.gopc)),
             startpc: (!g.startpc.is_null()).then(|| symbolizer.entry_site(modules, g.startpc)),

@@ -46,8 +46,8 @@ pub struct Differences {
     pub state: bool,
     /// Its calls: it moved.
     pub stack: bool,
-    /// It stands where it stood, but the runtime's note of when it began to wait
-    /// ([`Goroutine::waitsince`]) is another one: it ran in between.
+    /// It stands where it stood, but ran in between: the runtime's note of when it began to wait
+    /// ([`Goroutine::waitsince`]) is another one, or it has stopped running more often ([`Goroutine::tracking_seq`]).
     pub ran: bool,
     /// Its labels.
     pub labels: bool,
@@ -218,11 +218,17 @@ fn differences<'a>(
     Differences {
         state,
         stack,
-        // Waking up clears the note; that the note is made at last says nothing.
-        ran: !state && !stack && old.waitsince.is_some() && old.waitsince != new.waitsince,
+        ran: !state && !stack && has_run(old, new),
         labels: old.labels != new.labels,
         thread: old.thread != new.thread,
     }
+}
+
+fn has_run(old: &Goroutine, new: &Goroutine) -> bool {
+    // Waking up clears the note; that the note is made at last says nothing.
+    let woke = old.waitsince.is_some() && old.waitsince != new.waitsince;
+    let counts = old.tracking_seq.zip(new.tracking_seq);
+    woke || counts.is_some_and(|(old, new)| old != new)
 }
 
 /// Compares stacks, each pair once: many goroutines share few stacks.
@@ -344,6 +350,25 @@ mod tests {
         assert!(ran(Some(5), Some(6)));
         assert!(!ran(None, Some(6)));
         assert!(!ran(Some(5), Some(5)));
+    }
+
+    #[test]
+    fn whoever_stopped_running_once_more_ran() {
+        let stopped = |times| {
+            let mut g = Goroutine::clone(&goroutine(1, "select", &frames(&["main.a"])));
+            g.tracking_seq = times;
+            Arc::new(g)
+        };
+        let ran = |old, new| {
+            let changes = diff(&[stopped(old)], &[stopped(new)]).changes;
+            matches!(changes[..], [Change::Changed { what, .. }] if what.ran)
+        };
+        assert!(ran(Some(5), Some(6)));
+        assert!(ran(Some(255), Some(0)));
+        assert!(!ran(Some(5), Some(5)));
+        // Of one of them it is not known.
+        assert!(!ran(None, Some(6)));
+        assert!(!ran(Some(5), None));
     }
 
     #[test]

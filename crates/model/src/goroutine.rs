@@ -122,6 +122,9 @@ pub struct Goroutine {
     /// `g.waitsince`, nanoseconds on the target's monotonic clock ([`crate::CaptureInfo::nanotime`]
     /// is the same clock). Set by the garbage collector only, so often `None`.
     pub waitsince: Option<u64>,
+    /// `g.trackingSeq`: one more each time it stops running, and 0 after 255 (`runtime/proc.go`, `casgstatus`).
+    /// Where it began says nothing.
+    pub tracking_seq: Option<u8>,
     /// `g.parkingOnChan`.
     pub parking_on_chan: bool,
     /// `g.gopc`: the `go` statement that created it.

@@ -31,6 +31,7 @@ pub(crate) fn goroutine(goid: u64, reason: &str, frames: &Arc<[Frame]>) -> Arc<G
         status: Status::Waiting,
         waitreason: Some(reason.into()),
         waitsince: None,
+        tracking_seq: None,
         parking_on_chan: false,
         gopc: None,
         startpc: None,

@@ -88,6 +88,7 @@ pub(crate) fn g(goid: u64, state: &str, calls: &[&str]) -> G {
             None
         },
         waitsince: None,
+        tracking_seq: None,
         parking_on_chan: false,
         gopc: None,
         startpc: calls.last().map(|call| site(call)),

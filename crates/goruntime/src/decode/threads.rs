@@ -56,6 +56,7 @@ impl Sample<'_> {
             status,
             waitreason: None,
             waitsince: None,
+            tracking_seq: None,
             parking_on_chan: false,
             gopc: None,
             startpc: None,

@@ -158,6 +158,7 @@ fn goroutine(block: &Block<'_>) -> Goroutine {
         },
         waitreason: waits,
         waitsince: None,
+        tracking_seq: None,
         parking_on_chan: false,
         gopc: block.created_by.as_ref().map(site),
         startpc: start,

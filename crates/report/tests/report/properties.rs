@@ -188,6 +188,7 @@ fn goroutine() -> impl Strategy<Value = Goroutine> {
                 status: identity.3,
                 waitreason: wait.0,
                 waitsince: wait.1,
+                tracking_seq: wait.1.map(|since| since as u8),
                 parking_on_chan: wait.2,
                 gopc: origin.0,
                 startpc: origin.1,

@@ -94,6 +94,7 @@ pub fn waiting(goid: u64, reason: &str, frames: &Arc<[Frame]>) -> Goroutine {
         status: Status::Waiting,
         waitreason: Some(reason.into()),
         waitsince: None,
+        tracking_seq: None,
         parking_on_chan: false,
         gopc: None,
         startpc: None,
@@ -217,6 +218,7 @@ pub fn service() -> Snapshot {
     for goid in 18..1252 {
         all.push(Goroutine {
             waitsince: (goid < 100).then_some(700_000_000_000 + goid),
+            tracking_seq: (goid < 200).then_some(goid as u8),
             parking_on_chan: goid == 18,
             // One in a hundred was started to replace another.
             gopc: match goid % 100 {
