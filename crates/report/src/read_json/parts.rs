@@ -61,6 +61,7 @@ impl Parts {
             goroutines,
             objects,
             ms: Vec::new(),
+            scheduler: None,
             traceback_labels: false,
             unreadable: self.unreadable,
             diagnostics,

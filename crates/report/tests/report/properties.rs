@@ -389,6 +389,7 @@ pub fn snapshot() -> impl Strategy<Value = Snapshot> {
                 goroutines,
                 objects,
                 ms: Vec::new(),
+                scheduler: None,
                 traceback_labels: false,
                 unreadable,
                 diagnostics,

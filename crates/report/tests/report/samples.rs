@@ -450,6 +450,7 @@ pub fn service() -> Snapshot {
         goroutines: all.into_iter().map(Arc::new).collect(),
         objects: Some(objects::objects()),
         ms: Vec::new(),
+        scheduler: None,
         traceback_labels: false,
         unreadable: vec![Unreadable {
             index: 7,
@@ -493,6 +494,7 @@ pub fn hostile_core() -> Snapshot {
         })],
         objects: None,
         ms: Vec::new(),
+        scheduler: None,
         traceback_labels: false,
         unreadable: (0..7)
             .map(|index| Unreadable {
