@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use model::{
-    Addr, Ancestor, Goid, Goroutine, Labels, M, Object, Scheduler, StackBounds, StackEnd, Status, Traceback,
-    Trust, Unreadable, WaitKind,
+    Addr, Ancestor, Goid, Goroutine, Labels, M, Object, Scheduler, StackBounds, StackEnd, Status,
+    Traceback, Trust, Unreadable, WaitKind,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use target::{ReadError, ReadMemory, Registers, Thread};

@@ -71,7 +71,12 @@ impl SchedulerLayout {
     }
 
     /// Copies the Ps.
-    pub(crate) fn fetch(&self, memory: &mut CapturedMemory, from: &dyn ReadMemory, limits: &Limits) {
+    pub(crate) fn fetch(
+        &self,
+        memory: &mut CapturedMemory,
+        from: &dyn ReadMemory,
+        limits: &Limits,
+    ) {
         let Some((list, len)) = self.list(memory, limits).ok() else {
             return;
         };
@@ -198,7 +203,9 @@ pub(crate) fn read(
     if let Some((at, layout)) = &layout.sched
         && let Err(why) = sched.read(mem, runtime, *at, layout, gs.len())
     {
-        diagnostics.push(format!("the scheduler's global run queue is not told: {why}"));
+        diagnostics.push(format!(
+            "the scheduler's global run queue is not told: {why}"
+        ));
     }
     let queued = ps.iter().flat_map(|p| {
         let runq = p.runq.as_ref().map_or(&[][..], Vec::as_slice);
@@ -215,17 +222,23 @@ pub(crate) fn read(
             status: p.status,
             m: p.m,
             runnext: runnext.and_then(|goid| {
-                goid.map_err(|why| diagnostics.push(format!("the next of P{} is not told: {why}", p.id)))
-                    .ok()
+                goid.map_err(|why| {
+                    diagnostics.push(format!("the next of P{} is not told: {why}", p.id))
+                })
+                .ok()
             }),
             runq: runq
-                .map_err(|why| diagnostics.push(format!("the run queue of P{} is not told: {why}", p.id)))
+                .map_err(|why| {
+                    diagnostics.push(format!("the run queue of P{} is not told: {why}", p.id))
+                })
                 .ok(),
         });
     }
     let runq = sched.runq.map(|runq| goids.of_all(&runq)).transpose();
     let runq = runq.unwrap_or_else(|why| {
-        diagnostics.push(format!("the scheduler's global run queue is not told: {why}"));
+        diagnostics.push(format!(
+            "the scheduler's global run queue is not told: {why}"
+        ));
         None
     });
     let number = |at: Option<Addr>, field: Scalar| number(mem, at?, field);
@@ -247,7 +260,8 @@ pub(crate) fn read(
     if layout.gcphase.is_some() && scheduler.gcphase.is_none() {
         diagnostics.push("the phase of the garbage collector cannot be read".to_owned());
     }
-    if layout.memstats.is_some() && (scheduler.numgc.is_none() || scheduler.last_gc_unix.is_none()) {
+    if layout.memstats.is_some() && (scheduler.numgc.is_none() || scheduler.last_gc_unix.is_none())
+    {
         diagnostics.push("the number of garbage collections cannot be read".to_owned());
     }
     Some(scheduler)
@@ -287,12 +301,15 @@ fn read_p(
     let m = Addr(get(p.m)?);
     let known = machine.by_addr.get(&m).map(|m| m.reference().id);
     if known.is_none() && !m.is_null() {
-        diagnostics.push(format!("which M has P{id} is not told: {m} is none that is known"));
+        diagnostics.push(format!(
+            "which M has P{id} is not told: {m} is none that is known"
+        ));
     }
     let runq = Ring::of(p, &bytes).and_then(|ring| ring.gs(p, &bytes));
     Ok(RawP {
         id,
-        status: status.ok_or_else(|| format!("its status {} is not known", get(p.status).unwrap_or(0)))?,
+        status: status
+            .ok_or_else(|| format!("its status {} is not known", get(p.status).unwrap_or(0)))?,
         m: known,
         runnext: Addr(get(p.runnext)?),
         runq: runq.ok_or_else(|| "more are in it than there is room for".to_owned()),
@@ -343,12 +360,7 @@ struct Goids(FxHashMap<Addr, Goid>);
 
 impl Goids {
     /// Only those that are in `runtime.allgs` are goroutines.
-    fn of(
-        mem: &dyn ReadMemory,
-        runtime: &Runtime,
-        queued: FxHashSet<Addr>,
-        gs: &[Addr],
-    ) -> Goids {
+    fn of(mem: &dyn ReadMemory, runtime: &Runtime, queued: FxHashSet<Addr>, gs: &[Addr]) -> Goids {
         if queued.is_empty() {
             return Goids(FxHashMap::default());
         }

@@ -118,6 +118,7 @@ fn tangled(second: u64) -> Snapshot {
         },
         thread: Some(Tid(thread)),
         curg,
+        p: None,
         g0: Arc::new(
             g(
                 0,
