@@ -157,7 +157,7 @@ pub fn capture(
     let kept = kept.filter(|kept| gs.starts_with(kept.gs()));
 
     if let Ok(layout) = &runtime.scheduler {
-        layout.fetch(&mut memory, target, limits);
+        layout.fetch(&mut memory, target, &runtime.m, limits);
     }
     let (ms, broken) = list_ms(target, runtime, limits);
     diagnostics.extend(broken);

@@ -51,7 +51,7 @@ pub fn read_ahead(
     memory.fetch(process, &mut vec![(list, len.saturating_mul(8))]);
     let gs = read_g_addresses(&memory, list, len).ok()?;
     if let Ok(layout) = &runtime.scheduler {
-        layout.fetch(&mut memory, process, limits);
+        layout.fetch(&mut memory, process, &runtime.m, limits);
     }
     let mut plan = memory.take_wants();
 
