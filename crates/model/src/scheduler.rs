@@ -127,6 +127,44 @@ impl GcPhase {
 }
 
 impl Scheduler {
+    /// `8 Ps: 3 running, 5 idle; 12 queued (1 globally); GC off, 17 done`. What is not known is left out.
+    pub fn title(&self) -> String {
+        let of = |status| self.ps.iter().filter(|p| p.status == status).count();
+        // Those that work first.
+        let order = [
+            PStatus::Running,
+            PStatus::Syscall,
+            PStatus::GcStop,
+            PStatus::Idle,
+            PStatus::Dead,
+        ];
+        let counts = order.map(|status| (of(status), status.as_str()));
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<String> = counts
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        let s = if self.gomaxprocs == 1 { "" } else { "s" };
+        let mut title = format!("{} P{s}: {}", self.gomaxprocs, counts.join(", "));
+        if self.ps.len() < self.gomaxprocs {
+            let unknown = self.gomaxprocs - self.ps.len();
+            title += &format!(", {unknown} not known");
+        }
+        if self.gcwaiting == Some(true) {
+            title += "; the world is stopped";
+        }
+        title += &format!("; {} queued", self.queued());
+        if let Some(global @ 1..) = self.runq.as_ref().map(Vec::len) {
+            title += &format!(" ({global} globally)");
+        }
+        if let Some(phase) = self.gcphase {
+            title += &format!("; GC {}", phase.as_str());
+        }
+        if let Some(numgc) = self.numgc {
+            title += &format!(", {numgc} done");
+        }
+        title
+    }
+
     /// How many goroutines are in all run queues that could be read.
     pub fn queued(&self) -> usize {
         let global = self.runq.as_ref().map_or(0, Vec::len);

@@ -94,6 +94,7 @@ fn the_views() {
             ("objects", "4l"),
             ("findings", "5l"),
             ("threads", "6j"),
+            ("scheduler", "k"),
             ("overview", "7"),
         ] {
             screen.keys(keys);
