@@ -153,7 +153,7 @@ impl Runtime {
             wait_reasons: load_wait_reasons(mem, reasons, count)?,
             waits: WaitLayouts::resolve(types, &variables),
             heap: HeapLayout::resolve(types, &variables),
-            scheduler: SchedulerLayout::resolve(types, &variables),
+            scheduler: SchedulerLayout::resolve(types, &variables, layouts.source, symbols),
             layout: layouts.source,
             symbols,
             modules: Modules::new(main, plugins),

@@ -5,7 +5,7 @@
 mod read;
 
 use gobinary::{Scalar, TypeTable};
-use model::Addr;
+use model::{Addr, LayoutSource, SymbolSource};
 use rustc_hash::FxHashMap;
 use target::{CapturedMemory, ReadMemory};
 
@@ -30,9 +30,22 @@ pub(crate) struct SchedulerLayout {
 
 impl SchedulerLayout {
     /// Why nothing is known, if that is so.
-    pub(crate) fn resolve(types: &TypeTable, variables: &Variables) -> Result<Self, String> {
+    ///
+    /// A layout that is `assumed` is believed where the code was found to agree with it, which it is not asked where symbols say
+    /// where the variables are.
+    pub(crate) fn resolve(
+        types: &TypeTable,
+        variables: &Variables,
+        layout: LayoutSource,
+        symbols: SymbolSource,
+    ) -> Result<Self, String> {
         let place = |name| variables.get(name).ok_or(format!("{name} was not found"));
         let nothing = |why| format!("nothing is told of the scheduler: {why}");
+        if (layout, symbols) == (LayoutSource::Assumed, SymbolSource::Symtab) {
+            return Err(nothing(
+                "how this Go version lays it out is not known".to_owned(),
+            ));
+        }
         let p = contract::P::resolve(types).map_err(|why| nothing(why.to_string()))?;
         Ring::slots(&p).ok_or_else(|| nothing("runtime.p is not understood".to_owned()))?;
         let mut missing = Vec::new();

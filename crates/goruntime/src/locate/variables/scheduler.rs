@@ -14,6 +14,8 @@ use crate::values::Header;
 
 /// Functions whose code refers to them.
 const SCHEDTRACE: &str = "runtime.schedtrace";
+/// What it calls for the number of Ms, inlined unless nothing is.
+const MCOUNT: &str = "runtime.mcount";
 const GC_MARK_TERMINATION: &str = "runtime.gcMarkTermination";
 /// All of these look at `runtime.gcphase`, and hardly at anything else that all of them look at.
 const LOOK_AT_PHASE: [&str; 6] = [
@@ -26,8 +28,9 @@ const LOOK_AT_PHASE: [&str; 6] = [
 ];
 /// So many of them must be there.
 const ENOUGH: usize = 4;
-pub(super) const FUNCTIONS: [&str; 8] = [
+pub(super) const FUNCTIONS: [&str; 9] = [
     SCHEDTRACE,
+    MCOUNT,
     GC_MARK_TERMINATION,
     LOOK_AT_PHASE[0],
     LOOK_AT_PHASE[1],
@@ -36,8 +39,6 @@ pub(super) const FUNCTIONS: [&str; 8] = [
     LOOK_AT_PHASE[4],
     LOOK_AT_PHASE[5],
 ];
-/// How many fields of a struct must be referred to by the code at their places.
-const FIELDS: usize = 3;
 
 impl Finder<'_> {
     /// Those that were found, by their names.
@@ -56,7 +57,8 @@ impl Finder<'_> {
     fn allp_and_sched(&self, types: &TypeTable, allm: Addr) -> Option<(Addr, Option<Addr>)> {
         let layout = P::resolve(types).ok()?;
         let schedt = Schedt::resolve(types).ok();
-        let references = self.references(SCHEDTRACE);
+        let mut references = self.references(SCHEDTRACE);
+        references.extend(self.references(MCOUNT));
         let mut found = None;
         // Other threads are at it: what is not as it should be is looked at again.
         for _ in 0..ATTEMPTS {
@@ -211,7 +213,8 @@ impl Finder<'_> {
     }
 }
 
-/// Where a struct may begin so that the code refers to enough of its fields at their places.
+/// Where a struct may begin so that the code refers to all of these fields at their places: so they are right, too, where
+/// the layout is that of another version.
 fn bases(references: &BTreeSet<Addr>, fields: &[Scalar]) -> BTreeSet<Addr> {
     let offsets = || fields.iter().map(|field| field.offset as u64);
     let begin = |reference: &Addr| {
@@ -219,9 +222,9 @@ fn bases(references: &BTreeSet<Addr>, fields: &[Scalar]) -> BTreeSet<Addr> {
         offsets().filter_map(move |offset| Some(Addr(at.checked_sub(offset)?)))
     };
     let is_base = |base: &Addr| {
-        let places = offsets().filter_map(|offset| base.checked_add(offset));
-        let referred = places.filter(|at| references.contains(at));
-        base.0.is_multiple_of(8) && referred.count() >= FIELDS
+        let mut places = offsets().map(|offset| base.checked_add(offset));
+        let all = places.all(|at| at.is_some_and(|at| references.contains(&at)));
+        base.0.is_multiple_of(8) && all
     };
     references.iter().flat_map(begin).filter(is_base).collect()
 }
