@@ -201,7 +201,7 @@ fn main() -> ExitCode {
         STRIP,
         scheduler::queues_stripped,
     );
-    trials.for_each_go(
+    trials.for_newest_go(
         "scheduler::queues_in_gcore",
         GCORE,
         scheduler::queues_in_gcore,

@@ -1,7 +1,7 @@
 //! `queues` has goroutines in its run queues, of which it tells in which order they ran afterwards.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
@@ -22,10 +22,21 @@ type Look = fn(u32) -> Result<Value, Failed>;
 /// As `go build` makes it.
 pub fn queues(go: &Toolchain) -> Result<(), Failed> {
     let program = build(go, "queues", &BuildOptions::default())?;
-    check(&program, |pid| snapshot(pid, &[]))?;
+    check(&program, |pid| {
+        let taken = snapshot(pid, &[])?;
+        is_as_traced(pid, &taken["scheduler"])?;
+        Ok(taken)
+    })?;
     // Who is in which queue is true of one moment only, so without a stop nothing is told.
     let program = start(&program)?;
-    let running = snapshot(program.pid(), &["--nonblocking"])?;
+    let pid = program.pid();
+    // It reads its stdin, and `sysmon` takes its P away.
+    until("its P is idle", || {
+        let scheduler = snapshot(pid, &[]).ok()?["scheduler"].take();
+        let is_idle = scheduler["ps"][0]["status"] == "idle";
+        is_idle.then(|| is_as_traced(pid, &scheduler))
+    })??;
+    let running = snapshot(pid, &["--nonblocking"])?;
     assert_eq!(running["scheduler"], Value::Null);
     let why = running["diagnostics"].to_string();
     assert!(why.contains("nothing is told of the scheduler"), "{why}");
@@ -57,8 +68,44 @@ pub fn queues_in_gcore(go: &Toolchain) -> Result<(), Failed> {
 fn start(executable: &Path) -> Result<Program, Failed> {
     let mut command = Command::new(executable);
     command.env("GOMAXPROCS", "1");
-    command.env("GODEBUG", "asyncpreemptoff=1");
+    command.env("GODEBUG", "asyncpreemptoff=1,schedtrace=10,scheddetail=1");
     Ok(Program::spawn(command)?)
+}
+
+/// The runtime's own trace, which `sysmon` goes on writing, tells the same.
+fn is_as_traced(pid: u32, scheduler: &Value) -> Result<(), Failed> {
+    let p = &scheduler["ps"][0];
+    let len = |queue: &Value| queue.as_array().map_or(0, Vec::len);
+    let status = ["idle", "running", "syscall", "gcstop", "dead"];
+    let status = status.iter().position(|status| p["status"] == *status);
+    let m = match &p["m"] {
+        Value::Null => "nil".to_owned(),
+        m => m.to_string(),
+    };
+    let ours = [
+        format!("gomaxprocs={}", scheduler["gomaxprocs"]),
+        format!("runqueue={}", scheduler["runqsize"]),
+        format!("gcwaiting={}", scheduler["gcwaiting"]),
+        format!("status={}", status.unwrap()),
+        format!("m={m}"),
+        format!("runqsize={}", len(&p["runq"])),
+    ];
+    until(&format!("the trace says {ours:?}"), || {
+        let text = fs::read_to_string(format!("/proc/{pid}/fd/2")).ok()?;
+        // The last one may be cut off.
+        let trace = text.rsplit("SCHED ").nth(1)?;
+        let words: Vec<&str> = trace
+            .lines()
+            .take(2)
+            .flat_map(str::split_whitespace)
+            .collect();
+        let says = |ours: &String| {
+            // Go 1.19 has numbers for both.
+            let old = ours.replace("=false", "=0").replace("m=nil", "m=-1");
+            words.contains(&ours.as_str()) || words.contains(&old.as_str())
+        };
+        ours.iter().all(says).then_some(())
+    })
 }
 
 fn check(executable: &Path, look: Look) -> Result<(), Failed> {
