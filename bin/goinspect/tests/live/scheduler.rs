@@ -9,7 +9,7 @@ use std::thread;
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
-use model::{PStatus, Snapshot, Status};
+use model::{PStatus, Snapshot, StackEnd, Status};
 use serde_json::{Value, json};
 
 use crate::debug_file::tool;
@@ -247,7 +247,9 @@ pub fn is_possible(snapshot: &Snapshot, since_126: bool) {
             .frames
             .iter()
             .any(|frame| in_between(&frame.function.name));
-        if since_126 && is_between {
+        // Of some it cannot be told.
+        let is_whole = g.stack_end == StackEnd::Complete;
+        if since_126 && (is_between || !is_whole) {
             continue;
         }
         let m = g.traceback.m.expect("a running goroutine has an M");

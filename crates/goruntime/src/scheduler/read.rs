@@ -171,7 +171,8 @@ fn read_p(
 fn ending_m(mem: &dyn ReadMemory, runtime: &Runtime, m: Addr, p: Addr) -> Option<i64> {
     let has = number(mem, m, runtime.m.p?)?;
     let id = number(mem, m, runtime.m.id)?;
-    (has == p.0).then_some(id.cast_signed())
+    // `releasep` takes the P from the M before it takes the M from the P.
+    (has == p.0 || has == 0).then_some(id.cast_signed())
 }
 
 /// What `runtime.sched` says.
