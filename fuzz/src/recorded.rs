@@ -34,6 +34,7 @@ pub(crate) const ALL: Wanted = Wanted {
     places: true,
     objects: true,
     ms: true,
+    scheduler: true,
 };
 
 impl Recorded {

@@ -134,6 +134,7 @@ fn wanted(common: &Common) -> Wanted {
         dead: common.all,
         objects: true,
         ms: true,
+        scheduler: true,
         ..Wanted::default()
     }
 }

@@ -35,6 +35,7 @@ pub fn run(command: &args::Record, common: &Common) -> Result<(), Failure> {
     let wanted = Wanted {
         dead: common.all,
         objects: true,
+        scheduler: true,
         ..Wanted::default()
     };
     let mut session = Session::open(pid, options(common, wanted))?;

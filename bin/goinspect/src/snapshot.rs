@@ -54,6 +54,7 @@ pub fn wanted(format: Format, output: &args::Output, common: &Common) -> Wanted 
         places: is_traceback,
         objects: matches!(format, Format::Json | Format::Summary) || common.asks_for_names(),
         ms: is_traceback && output.traceback == Level::System,
+        scheduler: matches!(format, Format::Json | Format::Summary),
     }
 }
 

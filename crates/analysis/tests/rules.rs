@@ -188,6 +188,7 @@ impl Small {
                 .collect(),
             objects: Some(objects.map(|(&at, &kind)| self.object(at, kind)).collect()),
             ms: Vec::new(),
+            scheduler: None,
             traceback_labels: false,
             unreadable: Vec::new(),
             diagnostics: Vec::new(),

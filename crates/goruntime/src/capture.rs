@@ -131,7 +131,9 @@ fn globals(runtime: &Runtime) -> Vec<(Addr, usize)> {
         runtime.fing_running,
     ];
     // Eight bytes of each, though some have fewer: there is always something behind them.
-    globals.into_iter().flatten().map(|at| (at, 8)).collect()
+    let globals = globals.into_iter().flatten().map(|at| (at, 8));
+    let scheduler = runtime.scheduler.iter().flat_map(|layout| layout.globals());
+    globals.chain(scheduler).collect()
 }
 
 /// Copies the goroutines, the Ms, the used part of each stack, and the small objects they point to.
@@ -154,6 +156,9 @@ pub fn capture(
     // The list only grows.
     let kept = kept.filter(|kept| gs.starts_with(kept.gs()));
 
+    if let Ok(layout) = &runtime.scheduler {
+        layout.fetch(&mut memory, target, &runtime.m, limits);
+    }
     let (ms, broken) = list_ms(target, runtime, limits);
     diagnostics.extend(broken);
     let g_size = runtime.g.extent();

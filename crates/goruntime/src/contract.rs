@@ -113,6 +113,8 @@ contract! {
         gopc: "gopc";
         /// The function it began with.
         startpc: "startpc";
+        /// The next in the global run queue. Without it that queue is not told.
+        schedlink: "schedlink" optional;
         /// What it waits on: a list of `sudog`s. Semaphores are on it only since Go 1.26.
         waiting: "waiting";
         /// The timer of `time.Sleep`.
@@ -149,10 +151,64 @@ contract! {
         curg: "curg";
         /// The next on `runtime.allm`.
         alllink: "alllink";
+        /// The P it has. Without it no M is told to have one.
+        p: "p" optional;
         /// Stack pointer while in a vDSO call; 0 outside one.
         vdso_sp: "vdsoSP";
         /// Program counter while in a vDSO call.
         vdso_pc: "vdsoPC";
+    }
+
+    /// What an M needs to execute Go code (`runtime/runtime2.go`).
+    P = "runtime.p" {
+        /// Its index in `runtime.allp`.
+        id: "id";
+        /// `_Pidle`, `_Prunning`, …
+        status: "status";
+        /// The M that has it; nil if none does.
+        m: "m";
+        /// How many have ever been taken from its run queue.
+        runqhead: "runqhead";
+        /// How many have ever been put there.
+        runqtail: "runqtail";
+        /// The run queue: a ring of `g`s.
+        runq: "runq";
+        /// The `g` that is next, before those in the ring. It lies directly behind the ring.
+        runnext: "runnext";
+    }
+
+    /// The scheduler (`runtime/runtime2.go`).
+    Schedt = "runtime.schedt" {
+        /// Where goids come from.
+        goidgen: "goidgen";
+        /// How many Ms there have ever been.
+        mnext: "mnext";
+        /// How many of them are no longer.
+        nmfreed: "nmfreed";
+        /// The first of the idle Ps.
+        pidle: "pidle";
+        /// How many idle Ps there are.
+        npidle: "npidle";
+        /// The first in the global run queue.
+        runq: "runq.head";
+        /// How many are in it, before Go 1.25.
+        runqsize: "runqsize" optional;
+        /// The same since Go 1.25.
+        runq_size: "runq.size" optional;
+        /// Whether the world is stopped, or about to be.
+        gcwaiting: "gcwaiting";
+    }
+
+    /// What is counted of memory and its collection (`runtime/mstats.go`).
+    Mstats = "runtime.mstats" {
+        /// When the last collection ended, in nanoseconds since 1970.
+        last_gc_unix: "last_gc_unix";
+        /// When each of the last 256 ended.
+        pause_end: "pause_end";
+        /// For how long each of them stopped the program.
+        pause_ns: "pause_ns";
+        /// How many there have been.
+        numgc: "numgc";
     }
 
     /// What the linker says of a module (`runtime/symtab.go`).
@@ -344,8 +400,8 @@ contract! {
 }
 
 /// Structs that only some Go versions have: [`Hmap`] is needed for pprof labels before Go 1.24,
-/// [`Bubble`], [`SyncGroup`], [`DbgVar`] and [`AncestorInfo`] for what tracebacks say beside the frames. Those of the heap all versions have; without them
-/// less is known of who holds an object.
+/// [`Bubble`], [`SyncGroup`], [`DbgVar`] and [`AncestorInfo`] for what tracebacks say beside the frames. Those of the heap and the scheduler all versions have; without them
+/// less is known of who holds an object, and nothing of what the scheduler does.
 pub const OPTIONAL_STRUCTS: &[&str] = &[
     "runtime.hmap",
     "runtime.synctestBubble",
@@ -355,6 +411,9 @@ pub const OPTIONAL_STRUCTS: &[&str] = &[
     "runtime.mheap",
     "runtime.heapArena",
     "runtime.mspan",
+    "runtime.p",
+    "runtime.schedt",
+    "runtime.mstats",
 ];
 
 /// A variable of the runtime that is relied on.
@@ -380,6 +439,14 @@ pub const FIRSTMODULEDATA: &str = "runtime.firstmoduledata";
 pub const SEMTABLE: &str = "runtime.semtable";
 /// The heap. Without it, what else is part of an object on it is not known.
 pub const MHEAP: &str = "runtime.mheap_";
+/// The Ps, a slice of pointers (`runtime/runtime2.go`). Without it nothing is told of the scheduler.
+pub const ALLP: &str = "runtime.allp";
+/// The scheduler. Without it the global run queue is not told.
+pub const SCHED: &str = "runtime.sched";
+/// Whether the garbage collector marks (`runtime/mgc.go`). Not told without it.
+pub const GCPHASE: &str = "runtime.gcphase";
+/// Has the number of collections that are over. Not told without it.
+pub const MEMSTATS: &str = "runtime.memstats";
 /// What the finalizer goroutine is doing (`runtime/mfinal.go`). Without it that goroutine counts as the runtime's own.
 pub const FING_STATUS: &str = "runtime.fingStatus";
 /// The same before Go 1.20: whether a finalizer is running.
@@ -412,6 +479,22 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: FIRSTMODULEDATA,
         optional: false,
+    },
+    Variable {
+        name: ALLP,
+        optional: true,
+    },
+    Variable {
+        name: SCHED,
+        optional: true,
+    },
+    Variable {
+        name: GCPHASE,
+        optional: true,
+    },
+    Variable {
+        name: MEMSTATS,
+        optional: true,
     },
     Variable {
         name: FING_STATUS,

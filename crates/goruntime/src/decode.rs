@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use model::{
-    Addr, Ancestor, Goid, Goroutine, Labels, M, Object, StackBounds, StackEnd, Status, Traceback,
-    Trust, Unreadable, WaitKind,
+    Addr, Ancestor, Goid, Goroutine, Labels, M, Object, Scheduler, StackBounds, StackEnd, Status,
+    Traceback, Trust, Unreadable, WaitKind,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use target::{ReadError, ReadMemory, Registers, Thread};
@@ -22,6 +22,7 @@ use crate::machine::{Machine, list_ms};
 use crate::objects::{self, Laid, Memories, Spread};
 use crate::places::Places;
 use crate::runtime::Runtime;
+use crate::scheduler;
 use crate::signal::interrupted_registers;
 use crate::stacks::Stacks;
 use crate::start::{Begin, MThread, RawG, begin};
@@ -45,6 +46,8 @@ pub struct Decoded {
     pub objects: Option<Vec<Object>>,
     /// The runtime's threads, if they were wanted.
     pub ms: Vec<M>,
+    /// What the scheduler was at, if that was wanted and could be read.
+    pub scheduler: Option<Scheduler>,
     /// What the reader of the snapshot should know, in sentences.
     pub diagnostics: Vec<String>,
 }
@@ -158,11 +161,19 @@ impl Decoder {
         } else {
             Vec::new()
         };
+        let scheduler = match wanted.scheduler {
+            true => {
+                let (limits, gs) = (&self.limits, &addresses);
+                scheduler::read(mem, &runtime, limits, &machine, gs, &mut diagnostics)
+            }
+            false => None,
+        };
         Ok(Decoded {
             goroutines,
             unreadable,
             objects,
             ms,
+            scheduler,
             diagnostics,
         })
     }

@@ -22,6 +22,7 @@ mod module;
 mod objects;
 mod places;
 mod runtime;
+mod scheduler;
 mod signal;
 mod stacks;
 mod start;

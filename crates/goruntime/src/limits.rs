@@ -7,6 +7,8 @@ pub struct Limits {
     pub goroutines: usize,
     /// OS threads on `runtime.allm`.
     pub threads: usize,
+    /// Entries of `runtime.allp`.
+    pub ps: usize,
     /// Bytes of one stack (`runtime.maxstacksize` is 1 GB by default).
     pub stack_bytes: u64,
     /// Bytes of all stacks together.
@@ -37,6 +39,7 @@ impl Default for Limits {
         Limits {
             goroutines: 1 << 24,
             threads: 1 << 16,
+            ps: 1 << 12,
             stack_bytes: 1 << 30,
             all_stack_bytes: 1 << 32,
             system_stack_bytes: 1 << 18,

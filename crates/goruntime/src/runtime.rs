@@ -17,6 +17,7 @@ use crate::labels::LabelLayout;
 use crate::limits::Limits;
 use crate::locate::{self, Layouts, Variables};
 use crate::module::{Module, Modules};
+use crate::scheduler::SchedulerLayout;
 use crate::values::{Header, STRING_SIZE};
 use crate::waits::WaitClass;
 
@@ -45,6 +46,8 @@ pub struct Runtime {
     pub(crate) waits: WaitLayouts,
     /// What is needed to find objects on the heap.
     pub(crate) heap: Option<HeapLayout>,
+    /// What is needed to tell of the scheduler, or why nothing is told.
+    pub(crate) scheduler: Result<SchedulerLayout, String>,
     /// Where the address of the next module will be.
     next_module: Addr,
     text: Option<TextMapping>,
@@ -150,6 +153,7 @@ impl Runtime {
             wait_reasons: load_wait_reasons(mem, reasons, count)?,
             waits: WaitLayouts::resolve(types, &variables),
             heap: HeapLayout::resolve(types, &variables),
+            scheduler: SchedulerLayout::resolve(types, &variables, layouts.source, symbols),
             layout: layouts.source,
             symbols,
             modules: Modules::new(main, plugins),

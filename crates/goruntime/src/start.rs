@@ -132,6 +132,7 @@ pub(crate) struct RawM {
     pub alllink: Addr,
     pub vdso_sp: Addr,
     pub vdso_pc: Addr,
+    pub p: Option<Addr>,
 }
 
 impl RawM {
@@ -147,6 +148,7 @@ impl RawM {
             alllink: addr(layout.alllink)?,
             vdso_sp: addr(layout.vdso_sp)?,
             vdso_pc: addr(layout.vdso_pc)?,
+            p: layout.p.and_then(addr).filter(|p| !p.is_null()),
         })
     }
 }

@@ -11,4 +11,6 @@ pub struct Wanted {
     pub objects: bool,
     /// The runtime's threads with what stands on their system stacks ([`model::M`]).
     pub ms: bool,
+    /// The Ps and the run queues ([`model::Scheduler`]).
+    pub scheduler: bool,
 }

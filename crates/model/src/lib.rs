@@ -17,6 +17,7 @@ mod goroutine;
 mod group;
 mod ids;
 mod object;
+mod scheduler;
 mod sharing;
 mod snapshot;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use goroutine::{Goroutine, Labels, StackBounds, StackEnd, Status};
 pub use group::{Group, Stacks, group};
 pub use ids::{Goid, Pid, Tid};
 pub use object::{HeldBy, Holder, Object, ObjectState, Objects, Queue};
+pub use scheduler::{GcPhase, P, PStatus, Scheduler};
 pub use sharing::{unchanged_goroutines, unchanged_objects};
 pub use snapshot::{
     BuildInfo, CaptureInfo, LayoutSource, Snapshot, SymbolSource, TargetInfo, TargetKind,

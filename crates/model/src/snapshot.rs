@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{Addr, BuildIds, Dialect, GoVersion, Goroutine, M, Object, Pid};
+use crate::{Addr, BuildIds, Dialect, GoVersion, Goroutine, M, Object, Pid, Scheduler};
 
 /// What a snapshot was taken of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,6 +149,8 @@ pub struct Snapshot {
     pub objects: Option<Vec<Object>>,
     /// The program's threads as the runtime knows them. Empty unless they were asked for.
     pub ms: Vec<M>,
+    /// What the scheduler was at; `None` unless it was asked for and could be read.
+    pub scheduler: Option<Scheduler>,
     /// Whether the program's own tracebacks print pprof labels (`GODEBUG=tracebacklabels`).
     pub traceback_labels: bool,
     /// Entries of `runtime.allgs` that could not be decoded.

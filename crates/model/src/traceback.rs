@@ -95,6 +95,8 @@ pub struct M {
     pub thread: Option<Tid>,
     /// The goroutine it runs (`m.curg`).
     pub curg: Option<Goid>,
+    /// The number of the P it has (`m.p`): without one it executes no Go code.
+    pub p: Option<u64>,
     /// What stands on its system stack: `m.g0`, a goroutine with the goid 0.
     pub g0: Arc<Goroutine>,
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::objects::ObjectDto;
+use crate::scheduler::SchedulerDto;
 use crate::waiting::WaitingDto;
 use model::{
     Addr, BuildInfo, CaptureInfo, Frame, FrameKind, Function, Goid, Goroutine, LayoutSource,
@@ -64,6 +65,7 @@ struct SnapshotDto<'a> {
     capture: CaptureDto,
     goroutines: Goroutines<'a>,
     objects: Option<Each<'a, Object, ObjectDto<'a>>>,
+    scheduler: Option<SchedulerDto<'a>>,
     unreadable: Each<'a, Unreadable, UnreadableDto<'a>>,
     diagnostics: &'a [String],
 }
@@ -196,6 +198,7 @@ impl<'a> SnapshotDto<'a> {
                 style,
             },
             objects: s.objects.as_deref().map(|list| Each(list, ObjectDto::new)),
+            scheduler: s.scheduler.as_ref().map(SchedulerDto::new),
             unreadable: Each(&s.unreadable, UnreadableDto::new),
             diagnostics: &s.diagnostics,
         }

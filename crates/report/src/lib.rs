@@ -13,6 +13,7 @@ mod page;
 mod pprof;
 pub mod read_json;
 mod recording;
+mod scheduler;
 mod stacks;
 pub mod summary;
 pub mod traceback;

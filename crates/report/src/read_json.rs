@@ -15,6 +15,7 @@
 mod entries;
 mod objects;
 mod parts;
+mod scheduler;
 mod shared;
 mod waiting;
 
@@ -31,6 +32,7 @@ use self::entries::{BuildIn, CaptureIn, GoroutineIn, TargetIn, UnreadableIn};
 use self::objects::ObjectIn;
 use self::parts::Parts;
 pub(crate) use self::parts::Run;
+use self::scheduler::SchedulerIn;
 use self::shared::Shared;
 use crate::json::SNAPSHOT_VERSION;
 use crate::recording::DELTA_VERSION;
@@ -143,13 +145,14 @@ pub(crate) fn quoted(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The keys of a snapshot, `schema` aside.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "capturedAt",
     "target",
     "build",
     "capture",
     "goroutines",
     "objects",
+    "scheduler",
     "unreadable",
     "diagnostics",
 ];
@@ -246,6 +249,7 @@ enum Key {
     Goroutines,
     SameObjects,
     Objects,
+    Scheduler,
     Unreadable,
     Diagnostics,
     #[serde(other)]
@@ -276,6 +280,7 @@ impl<'de> serde::de::Visitor<'de> for Document<'_> {
         let mut capture: Option<CaptureIn> = None;
         let mut goroutines = None;
         let mut objects: Option<Vec<ObjectIn>> = None;
+        let mut scheduler: Option<Option<SchedulerIn>> = None;
         let mut unreadable = None;
         let mut diagnostics: Option<Vec<String>> = None;
         let (mut same_goroutines, mut same_objects) = (Vec::<Run>::new(), Vec::<Run>::new());
@@ -298,6 +303,7 @@ impl<'de> serde::de::Visitor<'de> for Document<'_> {
                 Key::SameObjects => same_objects = map.next_value()?,
                 Key::Goroutines => goroutines = Some(map.next_value_seed(Goroutines(reading))?),
                 Key::Objects => objects = map.next_value()?,
+                Key::Scheduler => scheduler = Some(map.next_value()?),
                 Key::Unreadable => unreadable = Some(map.next_value_seed(Entries(reading))?),
                 Key::Diagnostics => diagnostics = Some(map.next_value()?),
                 Key::Other => {
@@ -332,6 +338,7 @@ impl<'de> serde::de::Visitor<'de> for Document<'_> {
                 let read = list.into_iter();
                 read.map(|object| object.into_object(strings)).collect()
             }),
+            scheduler: scheduler.map(|scheduler| scheduler.map(Into::into)),
             unreadable: unreadable.ok_or_else(|| missing("unreadable"))?,
             diagnostics: diagnostics.ok_or_else(|| missing("diagnostics"))?,
         })

@@ -80,6 +80,9 @@ impl<W: Write> Summary<'_, W> {
             )?;
         }
         writeln!(self.page)?;
+        if let Some(scheduler) = &s.scheduler {
+            writeln!(self.page, "{}", scheduler.title())?;
+        }
 
         let noted = s.goroutines.iter().filter(|g| !g.notes.is_empty()).count();
         if noted > 0 {

@@ -124,6 +124,7 @@ pub fn read_core(path: &Path, options: &Options) -> Result<Snapshot, Error> {
         goroutines: decoded.goroutines,
         objects: decoded.objects,
         ms: decoded.ms,
+        scheduler: decoded.scheduler,
         traceback_labels: runtime.traceback_labels(),
         unreadable: decoded.unreadable,
         diagnostics,

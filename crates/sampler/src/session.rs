@@ -181,6 +181,10 @@ impl Session {
         diagnostics.extend(decoded.diagnostics);
         let mut goroutines = decoded.goroutines;
         name_files(&self.process, &mut goroutines);
+        if doubts.is_some() && self.options.wanted.scheduler {
+            let why = "nothing is told of the scheduler: who is in which queue is true of one moment only";
+            diagnostics.push(why.to_owned());
+        }
         diagnostics.extend(doubts.map(|doubts| doubts.mark(&mut goroutines)));
         Ok(Snapshot {
             captured_at,
@@ -204,6 +208,7 @@ impl Session {
             goroutines,
             objects: decoded.objects,
             ms: decoded.ms,
+            scheduler: decoded.scheduler,
             traceback_labels: self.runtime.traceback_labels(),
             unreadable: decoded.unreadable,
             diagnostics,
@@ -215,8 +220,9 @@ impl Session {
     /// What to decode.
     fn wanted(&self) -> Wanted {
         Wanted {
-            // What refers to what is true of one moment only.
+            // What refers to what, and who is in which queue, is true of one moment only.
             objects: self.options.wanted.objects && !self.options.nonblocking,
+            scheduler: self.options.wanted.scheduler && !self.options.nonblocking,
             ..self.options.wanted
         }
     }

@@ -23,6 +23,10 @@ pub(crate) enum Head {
     Finding(u64),
     /// `m.id`.
     Thread(i64),
+    /// What is told of all Ps together.
+    Scheduler,
+    /// `p.id`.
+    P(u64),
 }
 
 /// What a goroutine has to do with the head that it is under.

@@ -172,6 +172,7 @@ pub(crate) fn snapshot(second: u64, goroutines: impl IntoIterator<Item = G>) -> 
         goroutines: goroutines.into_iter().map(|g| Arc::new(g.0)).collect(),
         objects: None,
         ms: Vec::new(),
+        scheduler: None,
         traceback_labels: false,
         unreadable: Vec::new(),
         diagnostics: Vec::new(),

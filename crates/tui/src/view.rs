@@ -12,6 +12,7 @@ mod on;
 pub(crate) mod overlay;
 mod overview;
 mod rows;
+mod scheduler;
 mod stack;
 mod table;
 pub(crate) mod tabs;

@@ -143,6 +143,7 @@ fn shown(decoded: Decoded) {
         goroutines: decoded.goroutines,
         objects: decoded.objects,
         ms: decoded.ms,
+        scheduler: None,
         traceback_labels: true,
         unreadable: decoded.unreadable,
         diagnostics: decoded.diagnostics,

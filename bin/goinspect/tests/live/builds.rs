@@ -208,6 +208,20 @@ fn same_as_with_debug_file(stripped: &Path, whole: &Path, mode: Mode) -> Result<
     assert_eq!(twins["build"]["symbols"], "symtab");
     assert_eq!(ours["diagnostics"], twins["diagnostics"]);
     assert_eq!(ours["unreadable"], twins["unreadable"]);
+    // What the Ps are at changes; where the variables are does not.
+    let of_scheduler = |of: &Value| {
+        let names = [
+            "gomaxprocs",
+            "runqsize",
+            "gcwaiting",
+            "gcphase",
+            "numgc",
+            "lastGcUnix",
+        ];
+        names.map(|name| of["scheduler"][name].clone())
+    };
+    assert_eq!(of_scheduler(&ours), of_scheduler(&twins));
+    assert!(!of_scheduler(&ours).contains(&Value::Null));
     let goroutines = |of: &Value| of["goroutines"].as_array().cloned().unwrap_or_default();
     let (ours, twins) = (goroutines(&ours), goroutines(&twins));
     assert!(ours.len() > 100 && ours.len() == twins.len());

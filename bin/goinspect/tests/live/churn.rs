@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
-use model::{Pid, StackEnd, Status};
+use model::{GoVersion, Pid, StackEnd, Status};
 use report::{Style, write_json};
 use sampler::{Options, Session};
 use serde_json::Value;
 
 use crate::process::{runs_freely, until};
+use crate::scheduler::is_possible;
 
 pub fn a_thousand_snapshots(go: &Toolchain) -> Result<(), Failed> {
     snapshots(go, 1000)
@@ -26,7 +27,11 @@ fn snapshots(go: &Toolchain, count: usize) -> Result<(), Failed> {
     let mut churn = Program::start(&build(go, "churn", &BuildOptions::default())?, &[])?;
     let schema: Value = serde_json::from_str(report::SNAPSHOT_SCHEMA)?;
     let validator = jsonschema::validator_for(&schema)?;
-    let mut session = Session::open(Pid(churn.pid() as i32), Options::default())?;
+    let mut options = Options::default();
+    options.wanted.scheduler = true;
+    let mut session = Session::open(Pid(churn.pid() as i32), options)?;
+    let version = GoVersion::parse(&format!("go{}", go.version()));
+    let scheduler_of_126 = version >= GoVersion::parse("go1.26");
     let mut newest = 0;
     let mut inconsistent = 0;
     let (mut running, mut early) = (0u64, Vec::new());
@@ -61,6 +66,9 @@ fn snapshots(go: &Toolchain, count: usize) -> Result<(), Failed> {
                 StackEnd::Early(why) => early.push(format!("{:?}: {why}", g.status)),
                 StackEnd::Complete => assert!(!g.frames.is_empty(), "snapshot {i}: {g:?}"),
             }
+        }
+        if snapshot.capture.consistent {
+            is_possible(&snapshot, scheduler_of_126);
         }
         // Validation takes far longer than the sample: one in ten stands for all.
         if i % 10 == 0 {

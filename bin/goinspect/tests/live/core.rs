@@ -8,7 +8,7 @@ use fixtures::{BuildOptions, Crash, CrashOptions, Toolchain, build, crash};
 use report::parse_dump;
 use report::traceback::{Block, Line};
 
-use crate::run::{fails_with, goinspect};
+use crate::run::{fails_with, goinspect, parse};
 use crate::traceback::read_back;
 
 /// `zoo` as `go build` makes it.
@@ -51,7 +51,27 @@ pub fn arm64_stripped(go: &Toolchain) -> Result<(), Failed> {
     };
     let zoo = build(go, "zoo", &options)?;
     let crash = crash(&zoo, &["-nospin"], &CrashOptions::arm64())?;
-    equals_the_crash_text(go, &crash, &["--exe", &zoo.to_string_lossy()])
+    let (core, exe) = (crash.core.to_string_lossy(), zoo.to_string_lossy());
+    let taken = parse(&goinspect(&[
+        "core", &core, "--exe", &exe, "--format", "json",
+    ]))?;
+    // Go stops everybody else before it prints.
+    assert_eq!(
+        taken["scheduler"]["gcwaiting"], true,
+        "{}",
+        taken["diagnostics"]
+    );
+    assert_eq!(
+        taken["scheduler"]["gcphase"], "off",
+        "{}",
+        taken["diagnostics"]
+    );
+    assert!(
+        taken["scheduler"]["numgc"].is_u64(),
+        "{}",
+        taken["diagnostics"]
+    );
+    equals_the_crash_text(go, &crash, &["--exe", &exe])
 }
 
 /// The same across C.

@@ -33,6 +33,7 @@ fn read(core: &Path) -> Result<Snapshot, Error> {
         places: true,
         objects: true,
         ms: true,
+        scheduler: true,
     };
     let options = Options {
         wanted,

@@ -70,6 +70,7 @@ const ALL: Wanted = Wanted {
     places: true,
     objects: true,
     ms: true,
+    scheduler: true,
 };
 
 /// The memory of a real program with random changes, a hundred times over.

@@ -32,6 +32,7 @@ mod record;
 mod run;
 mod safety;
 mod scarce;
+mod scheduler;
 mod terminal;
 mod touchy;
 mod traceback;
@@ -193,6 +194,17 @@ fn main() -> ExitCode {
         "waits::equal_them_on_arm64",
         &[ARM64],
         waits::in_crash_on_arm64,
+    );
+    trials.for_each_go("scheduler::queues", &[], scheduler::queues);
+    trials.for_each_go(
+        "scheduler::queues_stripped",
+        STRIP,
+        scheduler::queues_stripped,
+    );
+    trials.for_newest_go(
+        "scheduler::queues_in_gcore",
+        GCORE,
+        scheduler::queues_in_gcore,
     );
     trials.for_each_go("diff::what_stands_still", &[], diff::what_stands_still);
     trials.for_each_go(

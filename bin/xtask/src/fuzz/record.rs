@@ -60,6 +60,7 @@ pub(super) fn record(exe: &Path, pid: u32) -> Result<Recorded, Failed> {
         places: true,
         objects: true,
         ms: true,
+        scheduler: true,
     };
     let limits = Limits::default();
     let image = Image::at_entry(binary, entry);

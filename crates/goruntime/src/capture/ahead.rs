@@ -50,6 +50,9 @@ pub fn read_ahead(
     let (list, len) = list_gs(&memory, runtime, limits).ok()?;
     memory.fetch(process, &mut vec![(list, len.saturating_mul(8))]);
     let gs = read_g_addresses(&memory, list, len).ok()?;
+    if let Ok(layout) = &runtime.scheduler {
+        layout.fetch(&mut memory, process, &runtime.m, limits);
+    }
     let mut plan = memory.take_wants();
 
     plan.extend(ranges_of(runtime, gs.iter().copied()));

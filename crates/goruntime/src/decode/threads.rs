@@ -15,11 +15,17 @@ impl Sample<'_> {
     pub(super) fn ms(&mut self, addresses: &[Addr], goroutines: &[Arc<Goroutine>]) -> Vec<M> {
         let machine = self.machine;
         let by_address: FxHashMap<Addr, Goid> = goroutines.iter().map(|g| (g.g, g.goid)).collect();
+        let layout = self.runtime.scheduler.as_ref();
+        let layout = layout.ok().filter(|_| self.wanted.scheduler);
+        let ps = layout.map_or_else(FxHashMap::default, |layout| {
+            layout.by_address(self.mem, &self.decoder.limits)
+        });
         let ms = addresses.iter().filter_map(|at| machine.by_addr.get(at));
         ms.map(|m| M {
             m: m.reference(),
             thread: m.tid,
             curg: by_address.get(&m.raw.curg).copied(),
+            p: m.raw.p.and_then(|p| ps.get(&p).copied()),
             g0: Arc::new(self.g0(m)),
         })
         .collect()

@@ -1,5 +1,7 @@
 //! The runtime's variables, by the functions whose code refers to them and by what is in them.
 
+mod scheduler;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -155,6 +157,7 @@ impl Variables {
                 .into_iter()
                 .filter_map(|(name, at)| Some((name, at?))),
         );
+        at.extend(finder.scheduler(types, allm));
         Ok(Variables {
             at,
             semtables: finder.semtables(types),
@@ -175,7 +178,7 @@ impl Variables {
     }
 }
 
-/// The code of [`FUNCTIONS`] with where it is.
+/// The code of [`FUNCTIONS`] and [`scheduler::FUNCTIONS`] with where it is.
 fn read_code(
     binary: &GoBinary,
     mem: &dyn ReadMemory,
@@ -183,7 +186,7 @@ fn read_code(
 ) -> FxHashMap<&'static str, (Addr, Vec<u8>)> {
     let table = &binary.pclntab;
     let mut found = FxHashMap::default();
-    let mut left = FUNCTIONS.to_vec();
+    let mut left = [FUNCTIONS, &scheduler::FUNCTIONS].concat();
     for index in 0..table.len() {
         let Some(func) = table.func(index) else {
             continue;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use model::{BuildInfo, Goroutine, Object, Snapshot, TargetInfo, Unreadable};
+use model::{BuildInfo, Goroutine, Object, Scheduler, Snapshot, TargetInfo, Unreadable};
 
 use super::ReadJsonError;
 use super::entries::CaptureIn;
@@ -21,6 +21,8 @@ pub(super) struct Parts {
     pub goroutines: Vec<Arc<Goroutine>>,
     pub same_objects: Vec<Run>,
     pub objects: Option<Vec<Object>>,
+    /// `None` if nothing is said of it: then it is as before.
+    pub scheduler: Option<Option<Scheduler>>,
     pub unreadable: Vec<Unreadable>,
     pub diagnostics: Vec<String>,
 }
@@ -61,6 +63,9 @@ impl Parts {
             goroutines,
             objects,
             ms: Vec::new(),
+            scheduler: self
+                .scheduler
+                .unwrap_or_else(|| before.and_then(|before| before.scheduler.clone())),
             traceback_labels: false,
             unreadable: self.unreadable,
             diagnostics,

@@ -13,6 +13,7 @@ use crate::json::{
 };
 use crate::objects::ObjectDto;
 use crate::read_json::Run;
+use crate::scheduler::SchedulerDto;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +29,8 @@ struct DeltaDto<'a> {
     goroutines: Each<'a, &'a Arc<Goroutine>, GoroutineDto<'a>>,
     same_objects: Vec<Run>,
     objects: Option<Each<'a, &'a Object, ObjectDto<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduler: Option<Option<SchedulerDto<'a>>>,
     unreadable: Each<'a, model::Unreadable, UnreadableDto<'a>>,
     diagnostics: &'a [String],
 }
@@ -49,6 +52,8 @@ pub(super) fn write_delta(before: &Snapshot, now: &Snapshot, out: impl Write) ->
         goroutines: Each(&goroutines, |g| GoroutineDto::new(g)),
         same_objects,
         objects: new.map(|_| Each(&objects[..], |object| ObjectDto::new(object))),
+        scheduler: (before.scheduler != now.scheduler)
+            .then(|| now.scheduler.as_ref().map(SchedulerDto::new)),
         unreadable: Each(&now.unreadable, UnreadableDto::new),
         diagnostics: &now.diagnostics,
     };

@@ -65,6 +65,7 @@ pub fn snapshot_of(dump: &Dump<'_>, taken: SystemTime) -> Snapshot {
             .collect(),
         objects: None,
         ms: Vec::new(),
+        scheduler: None,
         traceback_labels: false,
         unreadable: Vec::new(),
         diagnostics: vec!["read from a text: runtime frames are left out, as Go does".to_owned()],

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonschema::Validator;
 use model::{
-    Addr, BuildIds, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, Goid, Goroutine,
-    HeldBy, Holder, LayoutSource, Object, ObjectState, Pid, Queue, Site, Snapshot, StackBounds,
-    StackEnd, Status, SymbolSource, TargetInfo, TargetKind, TextMapping, Tid, Traceback, Trust,
-    Unreadable, WaitKind, WaitState, WaitingOn,
+    Addr, BuildIds, BuildInfo, CaptureInfo, ChanState, Frame, FrameKind, Function, GcPhase, Goid,
+    Goroutine, HeldBy, Holder, LayoutSource, Object, ObjectState, P, PStatus, Pid, Queue,
+    Scheduler, Site, Snapshot, StackBounds, StackEnd, Status, SymbolSource, TargetInfo, TargetKind,
+    TextMapping, Tid, Traceback, Trust, Unreadable, WaitKind, WaitState, WaitingOn,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -357,6 +357,50 @@ fn object() -> impl Strategy<Value = Object> {
         })
 }
 
+fn scheduler() -> impl Strategy<Value = Scheduler> {
+    let goid = || any::<u64>().prop_map(Goid);
+    let queue = move || of(vec(goid(), 0..4));
+    let status = select(vec![
+        PStatus::Idle,
+        PStatus::Running,
+        PStatus::Syscall,
+        PStatus::GcStop,
+        PStatus::Dead,
+    ]);
+    let p = (any::<u64>(), status, of(any::<i64>()), of(goid()), queue()).prop_map(
+        |(id, status, m, runnext, runq)| P {
+            id,
+            status,
+            m,
+            runnext,
+            runq,
+        },
+    );
+    let phase = select(vec![GcPhase::Off, GcPhase::Mark, GcPhase::MarkTermination]);
+    (
+        any::<usize>(),
+        vec(p, 0..4),
+        queue(),
+        of(any::<u64>()),
+        of(any::<bool>()),
+        of(phase),
+        of(any::<u64>()),
+        of(any::<u64>()),
+    )
+        .prop_map(
+            |(gomaxprocs, ps, runq, runqsize, gcwaiting, gcphase, numgc, last_gc_unix)| Scheduler {
+                gomaxprocs,
+                ps,
+                runq,
+                runqsize,
+                gcwaiting,
+                gcphase,
+                numgc,
+                last_gc_unix,
+            },
+        )
+}
+
 fn unreadable() -> impl Strategy<Value = Unreadable> {
     (any::<usize>(), addr(), text()).prop_map(|(index, g, reason)| Unreadable { index, g, reason })
 }
@@ -369,6 +413,7 @@ pub fn snapshot() -> impl Strategy<Value = Snapshot> {
         capture(),
         vec(goroutine().prop_map(Arc::new), 0..8),
         of(vec(object(), 0..4)),
+        of(scheduler()),
         vec(unreadable(), 0..8),
         vec(text(), 0..3),
     )
@@ -380,6 +425,7 @@ pub fn snapshot() -> impl Strategy<Value = Snapshot> {
                 capture,
                 goroutines,
                 objects,
+                scheduler,
                 unreadable,
                 diagnostics,
             )| Snapshot {
@@ -390,6 +436,7 @@ pub fn snapshot() -> impl Strategy<Value = Snapshot> {
                 goroutines,
                 objects,
                 ms: Vec::new(),
+                scheduler,
                 traceback_labels: false,
                 unreadable,
                 diagnostics,

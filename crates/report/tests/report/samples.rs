@@ -7,9 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use model::{
     Addr, BuildIds, BuildInfo, C_FRAMES_MISSING, CaptureInfo, ChanState, Frame, FrameKind,
-    Function, Goid, Goroutine, LayoutSource, Pid, Site, Snapshot, StackBounds, StackEnd, Status,
-    SymbolSource, TargetInfo, TargetKind, TextMapping, Tid, Traceback, Trust, Unreadable, WaitKind,
-    WaitState, WaitingOn,
+    Function, GcPhase, Goid, Goroutine, LayoutSource, P, PStatus, Pid, Scheduler, Site, Snapshot,
+    StackBounds, StackEnd, Status, SymbolSource, TargetInfo, TargetKind, TextMapping, Tid,
+    Traceback, Trust, Unreadable, WaitKind, WaitState, WaitingOn,
 };
 use report::{Style, SummaryOptions, write_json, write_summary};
 
@@ -452,6 +452,7 @@ pub fn service() -> Snapshot {
         goroutines: all.into_iter().map(Arc::new).collect(),
         objects: Some(objects::objects()),
         ms: Vec::new(),
+        scheduler: Some(scheduler()),
         traceback_labels: false,
         unreadable: vec![Unreadable {
             index: 7,
@@ -461,6 +462,38 @@ pub fn service() -> Snapshot {
         diagnostics: vec![
             "the executable on disk was replaced; read /proc/4242/exe instead".into(),
         ],
+    }
+}
+
+/// Two Ps that work, of which one has a queue, one that nobody needs, and one that could not be read whole.
+fn scheduler() -> Scheduler {
+    let p = |id, status, m, runq: &[u64]| P {
+        id,
+        status,
+        m,
+        runnext: None,
+        runq: Some(runq.iter().copied().map(Goid).collect()),
+    };
+    Scheduler {
+        gomaxprocs: 4,
+        ps: vec![
+            P {
+                runnext: Some(Goid(1300)),
+                ..p(0, PStatus::Running, Some(0), &[1301, 1302])
+            },
+            p(1, PStatus::Running, Some(3), &[]),
+            p(2, PStatus::Idle, None, &[]),
+            P {
+                runq: None,
+                ..p(3, PStatus::GcStop, None, &[])
+            },
+        ],
+        runq: Some(vec![Goid(1303)]),
+        runqsize: Some(1),
+        gcwaiting: Some(false),
+        gcphase: Some(GcPhase::Mark),
+        numgc: Some(17),
+        last_gc_unix: Some(1_795_175_999_000_000_000),
     }
 }
 
@@ -495,6 +528,7 @@ pub fn hostile_core() -> Snapshot {
         })],
         objects: None,
         ms: Vec::new(),
+        scheduler: None,
         traceback_labels: false,
         unreadable: (0..7)
             .map(|index| Unreadable {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use model::{
-    Addr, ChanState, Goid, HeldBy, Holder, M, MRef, Object, ObjectState, Queue, Snapshot, Tid,
-    WaitKind, WaitState, WaitingOn,
+    Addr, ChanState, GcPhase, Goid, HeldBy, Holder, M, MRef, Object, ObjectState, P, PStatus,
+    Queue, Scheduler, Snapshot, Tid, WaitKind, WaitState, WaitingOn,
 };
 
 use super::{g, snapshot};
@@ -111,13 +111,15 @@ fn tangled(second: u64) -> Snapshot {
         mutex("main.audit", stock + 8, 21, 20),
         channel,
     ]);
-    let m = |id: i64, thread: i32, curg| M {
+    snapshot.scheduler = Some(scheduler(second));
+    let m = |id: i64, thread: i32, curg, p| M {
         m: MRef {
             id,
             at: Addr(0x00c0_0004_0000),
         },
         thread: Some(Tid(thread)),
         curg,
+        p,
         g0: Arc::new(
             g(
                 0,
@@ -130,6 +132,37 @@ fn tangled(second: u64) -> Snapshot {
             .0,
         ),
     };
-    snapshot.ms = vec![m(1, 48_214, None), m(0, 48_211, Some(Goid(1)))];
+    snapshot.ms = vec![
+        m(1, 48_214, None, None),
+        m(0, 48_211, Some(Goid(1)), Some(0)),
+    ];
     snapshot
+}
+
+/// Two Ps: one that has others wait for it, and one that nobody needs.
+fn scheduler(second: u64) -> Scheduler {
+    let p = |id, status, m| P {
+        id,
+        status,
+        m,
+        runnext: None,
+        runq: Some(Vec::new()),
+    };
+    Scheduler {
+        gomaxprocs: 2,
+        ps: vec![
+            P {
+                runnext: Some(Goid(20)),
+                runq: Some(vec![Goid(30), Goid(31)]),
+                ..p(0, PStatus::Running, Some(0))
+            },
+            p(1, PStatus::Idle, None),
+        ],
+        runq: Some(vec![Goid(21)]),
+        runqsize: Some(1),
+        gcwaiting: Some(false),
+        gcphase: Some(GcPhase::Mark),
+        numgc: Some(1_204 + second),
+        last_gc_unix: Some((1_790_000_000 + second - 3) * 1_000_000_000),
+    }
 }

@@ -94,11 +94,29 @@ fn the_views() {
             ("objects", "4l"),
             ("findings", "5l"),
             ("threads", "6j"),
+            ("scheduler", "k"),
             ("overview", "7"),
         ] {
             screen.keys(keys);
             insta::assert_snapshot!(format!("view_{name}_{size}"), screen.text());
         }
+    }
+}
+
+/// A recording does not tell of threads; one that is older, or a Go dump, tells nothing of Ps.
+#[test]
+fn threads_of_what_tells_less() {
+    for (name, has_ms) in [("no_threads", false), ("no_scheduler", true)] {
+        let mut screen = Screen::new(80, 24);
+        for mut snapshot in crate::testing::tangle() {
+            match has_ms {
+                true => snapshot.scheduler = None,
+                false => snapshot.ms = Vec::new(),
+            }
+            screen.sample(snapshot);
+        }
+        screen.keys("6j");
+        insta::assert_snapshot!(format!("view_{name}_small"), screen.text());
     }
 }
 

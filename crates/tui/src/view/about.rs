@@ -3,14 +3,14 @@
 use model::{Addr, Object, Snapshot, WaitKind};
 
 use super::detail::{Document, Link};
-use super::{findings, on, threads};
+use super::{findings, on, scheduler, threads};
 use crate::cursor::Head;
 use crate::state::Model;
 use crate::text::{clean, thousands};
 use crate::trends::Keys;
 
 /// How many goroutines are named in a row.
-const MAX_NAMED: usize = 200;
+pub(super) const MAX_NAMED: usize = 200;
 /// How many objects of a finding.
 const MAX_OBJECTS: usize = 8;
 
@@ -33,6 +33,8 @@ pub(super) fn title(model: &Model, head: Head) -> String {
             None => "no longer found".to_owned(),
         },
         Head::Thread(id) => format!("M {id}"),
+        Head::Scheduler => "the scheduler".to_owned(),
+        Head::P(id) => format!("P {id}"),
     }
 }
 
@@ -195,6 +197,9 @@ pub(super) fn thread<'a>(document: &mut Document<'a>, snapshot: &'a Snapshot, id
             &format!("runs no goroutine; it is in {}", threads::idle_in(m)),
             theme.plain(),
         ),
+    }
+    if let Some(p) = m.p {
+        scheduler::p(document, snapshot, p);
     }
     // Of a thread that runs Go code there is nothing there.
     if m.curg.is_none() || !m.g0.frames.is_empty() {

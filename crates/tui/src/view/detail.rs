@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{about, stack, thousands};
+use super::{about, scheduler, stack, thousands};
 use crate::cursor::{Head, Id};
 use crate::layout::Areas;
 use crate::state::{Focus, Model};
@@ -115,6 +115,8 @@ impl<'a> Document<'a> {
             Head::Object(kind, at) => about::object(self, snapshot, kind, at),
             Head::Finding(key) => about::finding(self, key),
             Head::Thread(id) => about::thread(self, snapshot, id),
+            Head::Scheduler => scheduler::all(self, snapshot),
+            Head::P(id) => scheduler::p(self, snapshot, id),
         }
     }
 
