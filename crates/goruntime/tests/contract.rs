@@ -104,6 +104,10 @@ fn optional_parts(go: &Toolchain) -> Result<(), Failed> {
         since(24) && !since(25)
     );
     assert_eq!(has("runtime.dbgVar", "atomic"), since(21));
+    assert_eq!(has("runtime.schedt", "runqsize"), !since(25));
+    assert_eq!(has("runtime.schedt", "runq.size"), since(25));
+    assert!(has("runtime.g", "schedlink") && has("runtime.m", "p"));
+    assert!(has("runtime.p", "runnext") && has("runtime.mstats", "numgc"));
     assert!(has("runtime.g", "ancestors") && has("runtime.ancestorInfo", "goid"));
     for variable in VARIABLES {
         let expected = match variable.name {
