@@ -115,6 +115,8 @@ pub(super) fn idle_in(m: &M) -> &str {
             "runtime.note",
             "runtime.mPark",
             "runtime.epollwait",
+            "internal/runtime/syscall",
+            "runtime/internal/syscall",
         ]
         .iter()
         .any(|prefix| name.starts_with(prefix))
@@ -132,6 +134,8 @@ fn thread(model: &Model, m: &M, scheduler: Option<&Scheduler>, columns: usize) -
             (goid.to_string(), g.state(), function(g).0, theme.plain())
         }
         (Some(goid), None) => (goid.to_string(), "?", "", theme.plain()),
+        // With C, the runtime has one in hand for a thread of C's that calls Go.
+        (None, _) if m.thread.is_none() => (String::new(), "no thread yet", "", theme.dim()),
         (None, _) => (String::new(), "no goroutine", idle_in(m), theme.dim()),
     };
     let of_p = scheduler.map_or_else(String::new, |scheduler| of_p(m.p, scheduler));
