@@ -123,7 +123,7 @@ pub struct Goroutine {
     /// is the same clock). Set by the garbage collector only, so often `None`.
     pub waitsince: Option<u64>,
     /// `g.trackingSeq`: one more each time it stops running, and 0 after 255 (`runtime/proc.go`, `casgstatus`).
-    /// Where it began says nothing.
+    /// Where it began says nothing. Since Go 1.26 a system call is no stop; coroutines (`coroswitch`) go around it.
     pub tracking_seq: Option<u8>,
     /// `g.parkingOnChan`.
     pub parking_on_chan: bool,

@@ -4,7 +4,7 @@ use std::fs;
 
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, CrashOptions, Program, Toolchain, build, crash};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::run::{fails_with, goinspect};
 
@@ -31,6 +31,10 @@ fn diff(old: &str, new: &str) -> Result<(Counts, Value), Failed> {
         same: count("same").unwrap(),
     };
     Ok((counts, diff))
+}
+
+fn list(of: &Value) -> &[Value] {
+    of.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// A program that stands still, but for the goroutine that answers and the one that spins:
@@ -60,6 +64,15 @@ pub fn what_stands_still(go: &Toolchain) -> Result<(), Failed> {
         again.same >= count,
         "{again:?}, runtime.NumGoroutine() is {count}"
     );
+
+    // Only the goroutine that answers has run in between: it waited for the collection, and is back where it was.
+    zoo.ask("gc")?;
+    let (after_gc, told) = diff(&json, &pid)?;
+    let changed = list(&told["changedGoroutines"]);
+    let own: Vec<&Value> = changed.iter().filter(|one| one["system"] == false).collect();
+    let has_run = |one: &Value| list(&one["changes"]).iter().any(|what| what == "ran");
+    assert_eq!(after_gc.changed, 1, "{told}");
+    assert!(matches!(own[..], [one] if one["goids"] == json!([1]) && has_run(one)), "{own:?}");
 
     let output = goinspect(&["diff", &pid, &json]);
     fails_with(&output, 2, &["is a process", "save a snapshot"])?;
