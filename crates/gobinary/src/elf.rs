@@ -32,6 +32,9 @@ const MAX_FREE: u64 = 1 << 20;
 /// Bytes that a section may have unpacked, however large it was.
 const MAX_SECTION: u64 = 1 << 32;
 
+/// Segments that are loaded. Linkers make a handful; each may be all of the file once more.
+const MAX_SEGMENTS: usize = 64;
+
 /// A parsed ELF file. It is read in pieces, never mapped: a file that somebody
 /// cuts short while we look at it is an error here and no signal.
 pub(crate) struct Elf<'c> {
@@ -57,6 +60,11 @@ impl<'c> Elf<'c> {
             return Err(BinaryError::UnsupportedArch(machine_name(machine)));
         }
         let file = ElfFile64::parse(cache).map_err(|e| BinaryError::damaged(e.to_string()))?;
+        if file.segments().nth(MAX_SEGMENTS).is_some() {
+            return Err(BinaryError::damaged(
+                "it has more segments than a program has",
+            ));
+        }
         Ok(Elf { file })
     }
 
@@ -183,13 +191,15 @@ impl<'c> Elf<'c> {
     }
 
     pub(crate) fn segments(&self) -> Vec<Segment> {
+        let file_size = self.file.data().len().unwrap_or(0);
         self.file
             .segments()
             .map(|segment| {
                 let (offset, size) = segment.file_range();
                 Segment {
                     at: LinkAddr(segment.address()),
-                    size,
+                    // Its header may say anything.
+                    size: size.min(file_size.saturating_sub(offset)),
                     offset,
                     writable: matches!(
                         segment.flags(),

@@ -69,10 +69,16 @@ pub fn what_stands_still(go: &Toolchain) -> Result<(), Failed> {
     zoo.ask("gc")?;
     let (after_gc, told) = diff(&json, &pid)?;
     let changed = list(&told["changedGoroutines"]);
-    let own: Vec<&Value> = changed.iter().filter(|one| one["system"] == false).collect();
+    let own: Vec<&Value> = changed
+        .iter()
+        .filter(|one| one["system"] == false)
+        .collect();
     let has_run = |one: &Value| list(&one["changes"]).iter().any(|what| what == "ran");
     assert_eq!(after_gc.changed, 1, "{told}");
-    assert!(matches!(own[..], [one] if one["goids"] == json!([1]) && has_run(one)), "{own:?}");
+    assert!(
+        matches!(own[..], [one] if one["goids"] == json!([1]) && has_run(one)),
+        "{own:?}"
+    );
 
     let output = goinspect(&["diff", &pid, &json]);
     fails_with(&output, 2, &["is a process", "save a snapshot"])?;

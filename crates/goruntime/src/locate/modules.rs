@@ -23,7 +23,7 @@ pub(crate) fn find_first(
     for segment in binary.segments() {
         let start = segment.at.0.wrapping_add(bias);
         let end = start.saturating_add(segment.size);
-        let mut at = start.next_multiple_of(8);
+        let mut at = start.saturating_add(7) & !7;
         while at < end {
             let mut bytes = vec![0; CHUNK.min(end - at) as usize];
             // What cannot be read (a page that a core leaves out) cannot hold it either.
@@ -39,7 +39,7 @@ pub(crate) fn find_first(
                         .filter(|&place| is_plausible(mem, place, layout)),
                 );
             }
-            at += CHUNK;
+            at = at.saturating_add(CHUNK);
         }
     }
     match found.as_slice() {
