@@ -2,8 +2,6 @@
 
 use std::io::{self, IsTerminal};
 
-use sampler::Wanted;
-
 use crate::args::{self, Common, Format};
 use crate::attach;
 use crate::failure::Failure;
@@ -27,11 +25,6 @@ pub fn run(command: &args::Core, common: &Common) -> Result<(), Failure> {
     }
     let format = command.format.unwrap_or(Format::Traceback);
     check(format, &command.output)?;
-    // Whoever looks at a core mostly wants to know what was stuck.
-    let wanted = Wanted {
-        objects: true,
-        ..wanted(format, &command.output, common)
-    };
-    let snapshot = given.snapshot(common, wanted)?;
+    let snapshot = given.snapshot(common, wanted(format, &command.output, common))?;
     print(&snapshot, format, &command.output, common)
 }
