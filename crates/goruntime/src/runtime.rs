@@ -227,6 +227,7 @@ fn with_wanted<T>(open: impl FnOnce(Wanted<'_>) -> T) -> T {
 /// The layouts and places of what goroutines wait on. A Go version that lacks one of them has its goroutines
 /// shown all the same.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct WaitLayouts {
     pub sudog: Option<Sudog>,
     pub hchan: Option<Hchan>,

@@ -333,42 +333,39 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_new_note_of_the_wait_means_that_it_ran() {
-        let waits = |since| {
+    /// Whether one that waits is said to have run, its wait noted and its stops counted as given.
+    fn ran(old: (Option<u64>, Option<u8>), new: (Option<u64>, Option<u8>)) -> bool {
+        let waits = |(since, stops)| {
             let mut g = Goroutine::clone(&goroutine(1, "select", &frames(&["main.a"])));
-            g.waitsince = since;
-            Arc::new(g)
+            (g.waitsince, g.tracking_seq) = (since, stops);
+            [Arc::new(g)]
         };
-        let ran = |old, new| match diff(&[waits(old)], &[waits(new)]).changes[..] {
+        match diff(&waits(old), &waits(new)).changes[..] {
             [Change::Changed { what, .. }] => {
                 what == Differences { ran: true, ..what } && what.moved()
             }
             _ => false,
-        };
-        assert!(ran(Some(5), None));
-        assert!(ran(Some(5), Some(6)));
-        assert!(!ran(None, Some(6)));
-        assert!(!ran(Some(5), Some(5)));
+        }
+    }
+
+    #[test]
+    fn a_new_note_of_the_wait_means_that_it_ran() {
+        let noted = |old, new| ran((old, None), (new, None));
+        assert!(noted(Some(5), None));
+        assert!(noted(Some(5), Some(6)));
+        assert!(!noted(None, Some(6)));
+        assert!(!noted(Some(5), Some(5)));
     }
 
     #[test]
     fn whoever_stopped_running_once_more_ran() {
-        let stopped = |times| {
-            let mut g = Goroutine::clone(&goroutine(1, "select", &frames(&["main.a"])));
-            g.tracking_seq = times;
-            Arc::new(g)
-        };
-        let ran = |old, new| {
-            let changes = diff(&[stopped(old)], &[stopped(new)]).changes;
-            matches!(changes[..], [Change::Changed { what, .. }] if what.ran)
-        };
-        assert!(ran(Some(5), Some(6)));
-        assert!(ran(Some(255), Some(0)));
-        assert!(!ran(Some(5), Some(5)));
+        let counted = |old, new| ran((None, old), (None, new));
+        assert!(counted(Some(5), Some(6)));
+        assert!(counted(Some(255), Some(0)));
+        assert!(!counted(Some(5), Some(5)));
         // Of one of them it is not known.
-        assert!(!ran(None, Some(6)));
-        assert!(!ran(Some(5), None));
+        assert!(!counted(None, Some(6)));
+        assert!(!counted(Some(5), None));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use model::{Addr, Status};
 
+use crate::contract::G;
 use crate::runtime::Runtime;
 use crate::start::RawG;
 use crate::waits::WaitClass;
@@ -54,8 +55,7 @@ impl Facts {
     }
 
     /// Whether this is what a `g` says now.
-    pub(super) fn hold(&self, g: &[u8], runtime: &Runtime) -> bool {
-        let layout = &runtime.g;
+    pub(super) fn hold(&self, g: &[u8], layout: &G) -> bool {
         let is = |field: gobinary::Scalar, value| field.get(g) == Some(value);
         is(layout.waitsince, self.waitsince)
             && is(layout.atomicstatus, WAITING)

@@ -178,7 +178,7 @@ impl Variables {
     }
 }
 
-/// The code of [`FUNCTIONS`] and [`scheduler::FUNCTIONS`] with where it is.
+/// The code of [`FUNCTIONS`] and [`scheduler::functions`] with where it is.
 fn read_code(
     binary: &GoBinary,
     mem: &dyn ReadMemory,
@@ -186,7 +186,8 @@ fn read_code(
 ) -> FxHashMap<&'static str, (Addr, Vec<u8>)> {
     let table = &binary.pclntab;
     let mut found = FxHashMap::default();
-    let mut left = [FUNCTIONS, &scheduler::FUNCTIONS].concat();
+    let functions = FUNCTIONS.iter().copied();
+    let mut left: Vec<_> = functions.chain(scheduler::functions()).collect();
     for index in 0..table.len() {
         let Some(func) = table.func(index) else {
             continue;

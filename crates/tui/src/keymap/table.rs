@@ -52,7 +52,7 @@ pub(crate) const KEYMAP: &[(&str, &[Binding])] = &[
             bind(
                 &[Key::Backspace],
                 Action::Back,
-                "back from where a link led",
+                "back, after a link",
                 "back",
             ),
             bind(

@@ -18,7 +18,7 @@ const TWO_COLUMNS: usize = 70;
 const KEYS: usize = 14;
 
 fn area(screen: Rect) -> Rect {
-    let width = screen.width.min(86);
+    let width = screen.width.min(84);
     let height = screen.height;
     let lowered = Rect {
         width,

@@ -28,7 +28,7 @@ impl Ahead {
         memory: &mut CapturedMemory,
         runtime: &Runtime,
     ) -> Kept {
-        let proof = Proof::new(&self.seen, runtime);
+        let proof = Proof::new(&self.seen, &runtime.g, &runtime.waits);
         self.prepared.fill(target, &|copied| proof.look(copied));
         let mut is_kept = vec![false; self.gs.len()];
         let sleepers = self.seen.sleepers.iter().zip(proof.holds());

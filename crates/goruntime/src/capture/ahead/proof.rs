@@ -8,7 +8,8 @@ use model::Addr;
 use target::Want;
 
 use crate::capture::facts::Facts;
-use crate::runtime::Runtime;
+use crate::contract::G;
+use crate::runtime::WaitLayouts;
 
 /// A goroutine that has waited since before the last garbage collection.
 pub(super) struct Sleeper {
@@ -73,7 +74,8 @@ impl Seen {
 /// What the stop has proven so far. What it does not get to see is not proven.
 pub(super) struct Proof<'a> {
     seen: &'a Seen,
-    runtime: &'a Runtime,
+    g: &'a G,
+    waits: &'a WaitLayouts,
     /// Which sleepers' facts hold.
     holds: Vec<AtomicBool>,
     /// Which handovers have not begun.
@@ -84,7 +86,7 @@ pub(super) struct Proof<'a> {
 }
 
 impl<'a> Proof<'a> {
-    pub(super) fn new(seen: &'a Seen, runtime: &'a Runtime) -> Proof<'a> {
+    pub(super) fn new(seen: &'a Seen, g: &'a G, waits: &'a WaitLayouts) -> Proof<'a> {
         let all_false = |len| {
             std::iter::repeat_with(AtomicBool::default)
                 .take(len)
@@ -96,7 +98,8 @@ impl<'a> Proof<'a> {
             same: AtomicUsize::new(0),
             firsts: Mutex::default(),
             seen,
-            runtime,
+            g,
+            waits,
         }
     }
 
@@ -108,13 +111,13 @@ impl<'a> Proof<'a> {
                 one.fetch_or(to, Ordering::Relaxed);
             }
         };
-        let (seen, waits) = (self.seen, &self.runtime.waits);
+        let (seen, waits) = (self.seen, self.waits);
         merge(
             &seen.sleepers,
             |one| one.at,
             copied,
             |i, sleeper, g| {
-                set(&self.holds, i, sleeper.facts.hold(g, self.runtime));
+                set(&self.holds, i, sleeper.facts.hold(g, self.g));
             },
         );
         let (Some(sudog), Some(hchan)) = (waits.sudog, waits.hchan) else {
@@ -192,7 +195,7 @@ impl<'a> Proof<'a> {
     /// Whether the same semaphores have the same waiters.
     pub(super) fn has_same_semaphores(&self) -> bool {
         let all = self.seen.roots.len() + self.seen.semaphores.len();
-        let waits = &self.runtime.waits;
+        let waits = self.waits;
         waits.sudog.is_none() || waits.treap.is_none() || self.same.load(Ordering::Relaxed) == all
     }
 
@@ -236,9 +239,12 @@ fn merge<T>(
 
 #[cfg(test)]
 mod tests {
+    use gobinary::{Scalar, layouts_for};
+    use model::{Arch, GoVersion};
     use target::ReadError;
 
     use super::*;
+    use crate::contract::{Hchan, Sudog};
 
     #[test]
     fn each_is_seen_once_and_with_its_bytes() {
@@ -271,6 +277,75 @@ mod tests {
         ];
         assert_eq!(seen, expected);
         merge(&at, |&at| Addr(at), &[], |_, _, _| unreachable!());
+    }
+
+    /// A goroutine that waits to receive onto its stack, through one `sudog`.
+    const G_AT: u64 = 0x1000;
+    const SUDOG_AT: u64 = 0x2000;
+    const HCHAN_AT: u64 = 0x3000;
+
+    /// Whether what was read of it is kept, if its `sudog` and its channel say this in the stop.
+    fn is_kept(prev: u64, firsts: [u64; 2], hchan_is_read: bool) -> bool {
+        let version = GoVersion::parse("go1.27").unwrap();
+        let (_, types) = layouts_for(version, Arch::Amd64).unwrap();
+        let g_layout = G::resolve(&types).unwrap();
+        let sudog = Sudog::resolve(&types).unwrap();
+        let hchan = Hchan::resolve(&types).unwrap();
+        let waits = WaitLayouts {
+            sudog: Some(sudog),
+            hchan: Some(hchan),
+            ..WaitLayouts::default()
+        };
+        let bytes = |size: usize, words: &[(Scalar, u64)]| {
+            let mut bytes = vec![0; size];
+            for (field, value) in words {
+                let to = &mut bytes[field.offset..][..field.width];
+                to.copy_from_slice(&value.to_le_bytes()[..field.width]);
+            }
+            bytes
+        };
+        let waiting = (g_layout.atomicstatus, 4);
+        let mut g = bytes(g_layout.extent(), &[waiting]);
+        let mut sudog = bytes(sudog.extent(), &[(sudog.prev, prev)]);
+        let queues = [(hchan.recvq, firsts[0]), (hchan.sendq, firsts[1])];
+        let mut hchan = bytes(hchan.extent(), &queues);
+        let mut seen = Seen {
+            sleepers: vec![Sleeper {
+                index: 0,
+                at: Addr(G_AT),
+                facts: Facts::default(),
+            }],
+            handovers: vec![Handover {
+                sleeper: 0,
+                sudog: Addr(SUDOG_AT),
+                hchan: Addr(HCHAN_AT),
+            }],
+            ..Seen::default()
+        };
+        seen.sort();
+        let proof = Proof::new(&seen, &g_layout, &waits);
+        let mut hchan = Want::new(Addr(HCHAN_AT), &mut hchan);
+        if !hchan_is_read {
+            hchan.result = Err(ReadError::Gone);
+        }
+        // Whoever copies it is done with it at any time.
+        proof.look(&[hchan]);
+        proof.look(&[
+            Want::new(Addr(G_AT), &mut g),
+            Want::new(Addr(SUDOG_AT), &mut sudog),
+        ]);
+        proof.holds() == [true]
+    }
+
+    #[test]
+    fn whoever_left_the_queue_may_have_been_written_to() {
+        let other = 0x2100;
+        assert!(is_kept(0, [SUDOG_AT, 0], true), "the first to receive");
+        assert!(is_kept(0, [0, SUDOG_AT], true), "the first to send");
+        assert!(is_kept(other, [other, 0], true), "behind another");
+        assert!(!is_kept(0, [other, 0], true), "taken out, others are left");
+        assert!(!is_kept(0, [0, 0], true), "taken out, the last one");
+        assert!(!is_kept(0, [SUDOG_AT, 0], false), "not known");
     }
 
     #[test]
