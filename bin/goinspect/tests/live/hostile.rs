@@ -10,10 +10,12 @@ use std::sync::Arc;
 use cframes::{CFrames, Loaded};
 use fixtures::trials::Failed;
 use fixtures::{BuildOptions, Program, Toolchain, build};
-use goruntime::{CCode, Decoder, Image, Limits, Runtime, Wanted, capture};
+use goruntime::{CCode, Capture, Decoder, Image, Limits, Runtime, Wanted, capture};
 use model::{Addr, Frame, Goroutine, Pid};
 use ptrace::{Process, StopLimits};
 use target::{ReadError, ReadMemory};
+
+use crate::process::until;
 
 /// Memory in which some bytes are not what they were. The same address always reads the same.
 struct Mutated<'m> {
@@ -210,14 +212,11 @@ pub fn counted_as_waiting(go: &Toolchain) -> Result<(), Failed> {
     let binary = Arc::new(Runtime::open_binary(File::open(&path)?)?);
     let image = Image::at_entry(Arc::clone(&binary), process.entry_address()?);
     let runtime = Arc::new(Runtime::load(&image, &process, &|_| None)?);
-    let stopped = process.stop(&StopLimits::default())?;
-    let captured = capture(&stopped, &runtime, &limits, Wanted::default(), None)?;
-    drop(stopped);
-    let decode = |memory: &dyn ReadMemory| {
+    let decode = |process: &Process, captured: &Capture, memory: &dyn ReadMemory| {
         let mut c = CFrames::new(binary.arch);
         let c_code = CCode {
             frames: &mut c,
-            program: &Loaded(&process),
+            program: &Loaded(process),
         };
         Decoder::new(Arc::clone(&runtime), limits).decode(
             memory,
@@ -226,12 +225,22 @@ pub fn counted_as_waiting(go: &Toolchain) -> Result<(), Failed> {
             c_code,
         )
     };
-    let whole = decode(&captured.memory)?;
     let spins = |g: &&Arc<Goroutine>| {
         let name = g.frames.first().map(|frame| &*frame.function.name);
         g.status == model::Status::Running && name == Some("main.turn")
     };
-    let running = whole.goroutines.iter().find(spins).ok_or("none spins")?;
+    // Between two turns of its own, others have its processor.
+    let (captured, running) = until("one that spins is caught while it does", || {
+        let mut catch = || -> Result<_, Failed> {
+            let stopped = process.stop(&StopLimits::default())?;
+            let captured = capture(&stopped, &runtime, &limits, Wanted::default(), None)?;
+            drop(stopped);
+            let whole = decode(&process, &captured, &captured.memory)?;
+            let running = whole.goroutines.iter().find(spins).cloned();
+            Ok(running.map(|running| (captured, running)))
+        };
+        catch().transpose()
+    })??;
     let mut told = 0;
     // Where the status is in a g differs from version to version.
     for offset in (0..512).step_by(4) {
@@ -240,7 +249,7 @@ pub fn counted_as_waiting(go: &Toolchain) -> Result<(), Failed> {
             at: Addr(running.g.0 + offset),
             number: WAITING,
         };
-        let decoded = decode(&memory)?;
+        let decoded = decode(&process, &captured, &memory)?;
         let same = |g: &&Arc<Goroutine>| g.g == running.g && g.goid == running.goid;
         let Some(g) = decoded.goroutines.iter().find(same) else {
             continue;

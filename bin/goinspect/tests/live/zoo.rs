@@ -7,7 +7,7 @@ use fixtures::{BuildOptions, Program, Toolchain, build};
 use report::traceback::{Block, Line};
 use serde_json::Value;
 
-use crate::process::runs_freely;
+use crate::process::{runs_freely, until};
 use crate::run::{goinspect, snapshot};
 use crate::traceback::read_back;
 
@@ -154,12 +154,7 @@ pub fn equals_own_stacks_in(
     zoo.quit()?;
 
     let control = facts["control"].as_u64().unwrap();
-    let spinning: Vec<u64> = facts["spinning"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(Value::as_u64)
-        .collect();
+    let spinning = spinning(&facts);
     let own = own(&taken);
     let cuts = taken["build"]["goVersion"]
         .as_str()
@@ -239,6 +234,11 @@ pub fn equals_own_stacks_in(
         "runtime.NumGoroutine() is {count}"
     );
     Ok(())
+}
+
+fn spinning(facts: &Value) -> Vec<u64> {
+    let goids = facts["spinning"].as_array().unwrap().iter();
+    goids.filter_map(Value::as_u64).collect()
 }
 
 fn compare_stacks(
@@ -334,7 +334,19 @@ fn compare_creators(d: &Block<'_>, g: &Value, complain: &mut impl FnMut(String))
 pub fn facts_agree(go: &Toolchain) -> Result<(), Failed> {
     let mut zoo = start(go)?;
     let facts = zoo.facts()?;
-    let taken = snapshot(zoo.pid(), &[])?;
+    let spinning = spinning(&facts);
+    // Goroutines that spin are runnable while others have their processor.
+    let taken = until("all goroutines that spin run", || {
+        let taken = snapshot(zoo.pid(), &[]);
+        let all_run = |taken: &Value| {
+            let own = own(taken);
+            spinning.iter().all(|goid| own[goid]["status"] == "running")
+        };
+        match taken {
+            Ok(taken) => all_run(&taken).then_some(Ok(taken)),
+            Err(error) => Some(Err(error)),
+        }
+    })??;
     zoo.quit()?;
     let own = own(&taken);
     let labels: BTreeMap<u64, &Value> = facts["labels"]
