@@ -15,6 +15,7 @@ use target::{ReadError, ReadMemory, Target, Thread, Want};
 
 use crate::maps::Maps;
 use crate::process::{Inner, Presence};
+use crate::sys::Urgent;
 use crate::tracees::{Released, Tracees};
 use crate::{Process, StopError, registers, sys};
 
@@ -67,6 +68,8 @@ pub struct Stopped<'p> {
     let_go: Arc<AtomicBool>,
     /// There can be but one stop at a time.
     exclusive: PhantomData<&'p mut Process>,
+    /// Of the thread that stops and reads; the tracing thread and those that copy have it from there.
+    _urgent: Urgent,
 }
 
 /// What the tracing thread tells when all threads stand still.
@@ -87,6 +90,7 @@ struct Ending {
 
 impl<'p> Stopped<'p> {
     pub(crate) fn new(process: &'p mut Process, limits: &StopLimits) -> Result<Self, StopError> {
+        let urgent = Urgent::new();
         let process = Arc::clone(&process.inner);
         let let_go = Arc::new(AtomicBool::new(false));
         let (resume, wait_for_resume) = mpsc::channel();
@@ -118,6 +122,7 @@ impl<'p> Stopped<'p> {
                     tracer: Some(tracer),
                     let_go,
                     exclusive: PhantomData,
+                    _urgent: urgent,
                 };
                 stopped.check_program()?;
                 Ok(stopped)

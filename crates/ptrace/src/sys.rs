@@ -12,6 +12,7 @@
 //! here has `WNOWAIT`. (The tests show both; see `tests/tracer_death.rs`.)
 #![allow(unsafe_code)]
 
+use std::marker::PhantomData;
 use std::mem::{MaybeUninit, size_of};
 
 use model::Tid;
@@ -134,6 +135,53 @@ pub(crate) fn sleep_precisely() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
 }
 
+/// While this is there, the kernel runs the calling thread, and those that it starts, before all that are not urgent: the target
+/// stands still, and on a busy machine a thread that has just worked (which it has, to read ahead) would wait for others at each of the
+/// stop's steps. Takes `CAP_SYS_NICE` (or `RLIMIT_RTPRIO`); without it nothing changes.
+pub(crate) struct Urgent {
+    /// The policy to go back to (`SCHED_OTHER` and the like; `sched(7)`).
+    before: Option<libc::c_int>,
+    /// It is the calling thread's.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Urgent {
+    pub(crate) fn new() -> Urgent {
+        // SAFETY: the call takes a number; 0 stands for the calling thread.
+        let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
+        // One that is urgent already stays as it is. Taking turns, so that the thread that ends the stop in time gets
+        // its own even on a single processor.
+        let ordinary = [libc::SCHED_OTHER, libc::SCHED_BATCH, libc::SCHED_IDLE];
+        let before = ordinary
+            .into_iter()
+            .find(|&ordinary| libc::c_long::from(ordinary) == policy)
+            .filter(|_| set_policy(libc::SCHED_RR, 1).is_ok());
+        Urgent {
+            before,
+            not_send: PhantomData,
+        }
+    }
+}
+
+impl Drop for Urgent {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            // Always permitted, unlike the other direction.
+            let _ = set_policy(before, 0);
+        }
+    }
+}
+
+/// How the kernel picks the calling thread among others. Not by way of libc: musl does not offer it.
+fn set_policy(policy: libc::c_int, priority: libc::c_int) -> Result<(), Errno> {
+    // SAFETY: all-zero is a valid `sched_param`, in musl, too, where it has more than the kernel reads.
+    let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
+    param.sched_priority = priority;
+    // SAFETY: the kernel reads a `sched_param`, which outlives the call; 0 stands for the calling thread.
+    let done = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const param) };
+    Errno::result(done).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -143,6 +191,30 @@ mod tests {
     use nix::unistd::Pid;
 
     use super::*;
+
+    /// The policy and priority of the calling thread, as `/proc` has them (proc_pid_stat(5), fields 40 and 41).
+    fn scheduling() -> (String, String) {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        (fields[38].to_owned(), fields[37].to_owned())
+    }
+
+    /// Who may be urgent is, with all threads started meanwhile, and is not any more afterwards.
+    #[test]
+    fn urgent_for_a_while() {
+        let before = scheduling();
+        let urgent = Urgent::new();
+        let expected = match urgent.before {
+            Some(_) => (libc::SCHED_RR.to_string(), "1".to_owned()),
+            None => before.clone(),
+        };
+        assert_eq!(scheduling(), expected);
+        assert_eq!(std::thread::spawn(scheduling).join().unwrap(), expected);
+        drop(urgent);
+        assert_eq!(scheduling(), before);
+        assert_eq!(std::thread::spawn(scheduling).join().unwrap(), before);
+    }
 
     /// What takes note of ends takes no stop, and so no signal that a thread stopped for.
     #[test]

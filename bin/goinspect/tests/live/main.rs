@@ -366,7 +366,7 @@ fn main() -> ExitCode {
         &[],
         errors::foreign_executable,
     );
-    trials.for_each_go("errors::thirty_two_bit", &[], errors::thirty_two_bit);
+    trials.for_newest_go("errors::thirty_two_bit", &[], errors::thirty_two_bit);
     trials.for_each_go(
         "errors::traced_by_another",
         STRACE,
