@@ -147,14 +147,20 @@ pub fn capture(
 ) -> Result<Capture, CaptureError> {
     let mut memory = CapturedMemory::new();
     let mut diagnostics = Vec::new();
-    let kept = ahead.map(|ahead| ahead.take(target, &mut memory, runtime));
+    let mut kept = ahead.map(|ahead| ahead.take(target, &mut memory, runtime));
     let mut ranges = globals(runtime);
     memory.fetch(target, &mut ranges);
     let (list, len) = list_gs(&memory, runtime, limits)?;
     memory.fetch(target, &mut vec![(list, len.saturating_mul(8))]);
-    let gs = read_g_addresses(&memory, list, len)?;
-    // The list only grows.
-    let kept = kept.filter(|kept| gs.starts_with(kept.gs()));
+    let bytes = memory.slice(list, len.saturating_mul(8)).ok();
+    let known = kept.as_mut().zip(bytes);
+    let gs = match known.and_then(|(kept, bytes)| kept.take_gs(bytes)) {
+        Some(gs) => gs,
+        None => {
+            kept = None;
+            read_g_addresses(&memory, list, len)?
+        }
+    };
 
     if let Ok(layout) = &runtime.scheduler {
         layout.fetch(&mut memory, target, &runtime.m, limits);

@@ -11,7 +11,7 @@ use crate::sys::{self, Look};
 use crate::{StopError, StopLimits, registers};
 
 /// How long to wait without sleeping.
-const YIELDING: Duration = Duration::from_micros(200);
+const YIELDING: Duration = Duration::from_micros(50);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 

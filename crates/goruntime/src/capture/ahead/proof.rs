@@ -1,6 +1,7 @@
 //! What the stop is asked about what was read ahead. Each piece of memory is compared by the thread that has just copied it,
 //! while the processor still has it at hand: to go through all of it afterwards took as long as half of the copying.
 
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -43,6 +44,8 @@ pub(super) struct Seen {
     pub(super) roots: Vec<(Addr, u64)>,
     /// The `sudog`s in these trees with their links.
     pub(super) semaphores: Vec<(Addr, [u64; 3])>,
+    /// By the place in `runtime.allgs`: the place among the sleepers.
+    by_index: Vec<Option<NonZero<u32>>>,
 }
 
 impl Seen {
@@ -68,6 +71,19 @@ impl Seen {
         self.channels.sort_unstable();
         self.roots.sort_unstable();
         self.semaphores.sort_unstable();
+        let len = self.sleepers.iter().map(|sleeper| sleeper.index + 1).max();
+        self.by_index = vec![None; len.unwrap_or_default()];
+        for (sleeper, behind) in self.sleepers.iter().zip(1..) {
+            if let Some(place) = self.by_index.get_mut(sleeper.index) {
+                *place = NonZero::new(behind);
+            }
+        }
+    }
+
+    /// The place among the sleepers of the goroutine at this place of `runtime.allgs`.
+    pub(super) fn sleeper(&self, index: usize) -> Option<usize> {
+        let behind = (*self.by_index.get(index)?)?;
+        Some(behind.get() as usize - 1)
     }
 }
 
@@ -200,15 +216,13 @@ impl<'a> Proof<'a> {
     }
 
     /// For each sleeper whether it has not run, and nobody has written to its stack.
-    pub(super) fn holds(&self) -> Vec<bool> {
-        let load = |one: &AtomicBool| one.load(Ordering::Relaxed);
-        let mut holds: Vec<bool> = self.holds.iter().map(load).collect();
-        for (one, is_queued) in self.seen.handovers.iter().zip(&self.is_queued) {
-            if let Some(holds) = holds.get_mut(one.sleeper) {
-                *holds &= load(is_queued);
+    pub(super) fn holds(mut self) -> Vec<AtomicBool> {
+        for (one, is_queued) in self.seen.handovers.iter().zip(&mut self.is_queued) {
+            if let Some(holds) = self.holds.get_mut(one.sleeper) {
+                *holds.get_mut() &= *is_queued.get_mut();
             }
         }
-        holds
+        self.holds
     }
 }
 
@@ -334,7 +348,7 @@ mod tests {
             Want::new(Addr(G_AT), &mut g),
             Want::new(Addr(SUDOG_AT), &mut sudog),
         ]);
-        proof.holds() == [true]
+        proof.holds().iter_mut().all(|holds| *holds.get_mut())
     }
 
     #[test]
@@ -374,5 +388,8 @@ mod tests {
             .iter()
             .map(|&(hchan, i)| (hchan.0, seen.handovers[i].sudog.0));
         assert_eq!(sudogs.collect::<Vec<_>>(), [(1, 9), (2, 8), (3, 7)]);
+        let at_index = |index| Some(seen.sleepers[seen.sleeper(index)?].at.0);
+        let found = [0, 10, 20, 29, 30, 31].map(at_index);
+        assert_eq!(found, [None, Some(10), Some(20), None, Some(30), None]);
     }
 }
