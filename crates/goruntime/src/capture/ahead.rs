@@ -22,6 +22,9 @@ use crate::machine::list_ms;
 use crate::runtime::Runtime;
 use crate::waits::{self, Waiter};
 
+/// So many `g`s are looked at in one go where little of them is kept.
+const AT_ONCE: usize = 1 << 13;
+
 /// What was read of a running program. None of it is true before the stop says so.
 pub struct Ahead {
     gs: Vec<Addr>,
@@ -59,10 +62,12 @@ pub fn read_ahead(
     let (ms, _) = list_ms(process, runtime, limits);
     plan.extend(ms.iter().map(|&m| (m, runtime.m.extent())));
     // Twice, one after the other: one look at a `g` that is being written to may see half of it.
-    let first_look = look(process, runtime, &gs);
-    let before = |at: &Addr| Facts::of(&g_at(&first_look, runtime, *at)?, runtime);
-    let before: Vec<Option<Facts>> = gs.iter().map(before).collect();
-    drop(first_look);
+    let mut before: Vec<Option<Facts>> = Vec::with_capacity(gs.len());
+    for some in gs.chunks(AT_ONCE) {
+        let first_look = look(process, runtime, some);
+        let facts = |at: &Addr| Facts::of(&g_at(&first_look, runtime, *at)?, runtime);
+        before.extend(some.iter().map(facts));
+    }
     let began = Instant::now();
     let second_look = look(process, runtime, &gs);
     let speed = Speed::of(second_look.bytes(), began.elapsed());

@@ -95,7 +95,7 @@ pub(super) fn find(
     let mut reach = heap.map(|heap| Reach::new(memories.beyond, heap, objects, gs));
     let mut by_code = code::References::new(modules, objects);
     let waiters: Vec<FxHashSet<Goid>> = objects.iter().map(super::waiters).collect();
-    let mut buf = Vec::new();
+    let mut memory = StackMemory::new(memories.mem);
     for g in goroutines {
         // Of several words one that is the address itself, or else the innermost; but none that
         // lies below the first frame outside the runtime.
@@ -139,11 +139,12 @@ pub(super) fn find(
                 note(index, HeldBy::Heap, at);
             }
         };
+        memory.turn_to(sp..hi);
         match spread.shape(g.g) {
-            None => each_word(memories.mem, sp..hi, &mut buf, see),
+            None => memory.each_word(sp..hi, see),
             Some(shape) => shape.walk(hi, |range| {
                 let mut within = Vec::new();
-                each_word(memories.mem, range, &mut buf, |at, word| {
+                memory.each_word(range, |at, word| {
                     see(at, word);
                     if (sp.0..hi.0).contains(&word) {
                         within.push(Addr(word));
@@ -203,24 +204,58 @@ fn physical(g: &Goroutine, n: usize) -> Option<usize> {
     physical.nth(n)
 }
 
-fn each_word(
-    mem: &dyn ReadMemory,
-    range: Range<Addr>,
-    buf: &mut Vec<u8>,
-    mut see: impl FnMut(Addr, u64),
-) {
-    let mut at = (range.start.0.saturating_add(7)) & !7;
-    while at < range.end.0 {
-        let len = (range.end.0 - at).min(CHUNK);
-        buf.resize(len as usize, 0);
-        // Where memory ends there is no more stack, whatever its bounds say.
-        if mem.read(Addr(at), buf).is_err() {
-            return;
+/// The memory of one stack after the other. What is looked through is mostly single words here and there: so a stack that is
+/// not large is read as a whole.
+struct StackMemory<'a> {
+    mem: &'a dyn ReadMemory,
+    /// Where `whole` begins.
+    sp: Addr,
+    /// The present stack, if it is not large.
+    whole: Vec<u8>,
+    part: Vec<u8>,
+}
+
+impl<'a> StackMemory<'a> {
+    fn new(mem: &'a dyn ReadMemory) -> StackMemory<'a> {
+        StackMemory {
+            mem,
+            sp: Addr(0),
+            whole: Vec::new(),
+            part: Vec::new(),
         }
-        let (words, _) = buf.as_chunks::<8>();
-        for (place, word) in (at..).step_by(8).zip(words) {
-            see(Addr(place), u64::from_le_bytes(*word));
+    }
+
+    fn turn_to(&mut self, stack: Range<Addr>) {
+        let len = stack.end.0.saturating_sub(stack.start.0);
+        self.sp = stack.start;
+        self.whole.resize(len.min(CHUNK) as usize, 0);
+        if len > CHUNK || self.mem.read(self.sp, &mut self.whole).is_err() {
+            self.whole.clear();
         }
-        at += len;
+    }
+
+    fn each_word(&mut self, range: Range<Addr>, mut see: impl FnMut(Addr, u64)) {
+        let mut at = (range.start.0.saturating_add(7)) & !7;
+        let mut each = |at: u64, bytes: &[u8]| {
+            let (words, _) = bytes.as_chunks::<8>();
+            for (place, word) in (at..).step_by(8).zip(words) {
+                see(Addr(place), u64::from_le_bytes(*word));
+            }
+        };
+        let within = |at: u64| usize::try_from(at.checked_sub(self.sp.0)?).ok();
+        let bytes = within(at).zip(within(range.end.0));
+        if let Some(bytes) = bytes.and_then(|(from, to)| self.whole.get(from..to)) {
+            return each(at, bytes);
+        }
+        while at < range.end.0 {
+            let len = (range.end.0 - at).min(CHUNK);
+            self.part.resize(len as usize, 0);
+            // Where memory ends there is no more stack, whatever its bounds say.
+            if self.mem.read(Addr(at), &mut self.part).is_err() {
+                return;
+            }
+            each(at, &self.part);
+            at += len;
+        }
     }
 }
