@@ -68,8 +68,8 @@ pub struct Stopped<'p> {
     let_go: Arc<AtomicBool>,
     /// There can be but one stop at a time.
     exclusive: PhantomData<&'p mut Process>,
-    /// Of the thread that stops and reads; the tracing thread and those that copy have it from there.
-    _urgent: Urgent,
+    /// Of the thread that reads, and of those that it starts to copy; until the process goes on.
+    urgent: Option<Urgent>,
 }
 
 /// What the tracing thread tells when all threads stand still.
@@ -90,7 +90,6 @@ struct Ending {
 
 impl<'p> Stopped<'p> {
     pub(crate) fn new(process: &'p mut Process, limits: &StopLimits) -> Result<Self, StopError> {
-        let urgent = Urgent::new();
         let process = Arc::clone(&process.inner);
         let let_go = Arc::new(AtomicBool::new(false));
         let (resume, wait_for_resume) = mpsc::channel();
@@ -107,6 +106,9 @@ impl<'p> Stopped<'p> {
             .spawn(move || job.run())
             .map_err(StopError::NoThread)?;
         let tracer = Tracer { resume, thread };
+        // Only now: while the target's threads come to a halt, and when they go on, they need the processors that an urgent tracing
+        // thread would keep from them.
+        let urgent = Urgent::new();
         let report = loop {
             match wait_for_report.recv_timeout(Self::REAP_INTERVAL) {
                 Ok(report) => break report,
@@ -122,7 +124,7 @@ impl<'p> Stopped<'p> {
                     tracer: Some(tracer),
                     let_go,
                     exclusive: PhantomData,
-                    _urgent: urgent,
+                    urgent: Some(urgent),
                 };
                 stopped.check_program()?;
                 Ok(stopped)
@@ -159,6 +161,7 @@ impl<'p> Stopped<'p> {
 
     /// Lets the process go on, and tells how long it was held up.
     pub fn resume(mut self) -> Pause {
+        self.urgent = None;
         let ending = self.tracer.take().and_then(Tracer::finish);
         let began = self.halted.began;
         Pause {
@@ -208,6 +211,7 @@ impl<'p> Stopped<'p> {
 
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {
+        self.urgent = None;
         if let Some(tracer) = self.tracer.take() {
             tracer.finish();
         }

@@ -136,8 +136,8 @@ pub(crate) fn sleep_precisely() {
 }
 
 /// While this is there, the kernel runs the calling thread, and those that it starts, before all that are not urgent: the target
-/// stands still, and on a busy machine a thread that has just worked (which it has, to read ahead) would wait for others at each of the
-/// stop's steps. Takes `CAP_SYS_NICE` (or `RLIMIT_RTPRIO`); without it nothing changes.
+/// stands still, and on a busy machine a thread that has just worked (which it has, to read ahead) would wait for others in the middle
+/// of copying. Takes `CAP_SYS_NICE` (or `RLIMIT_RTPRIO`); without it nothing changes.
 pub(crate) struct Urgent {
     /// The policy to go back to (`SCHED_OTHER` and the like; `sched(7)`).
     before: Option<libc::c_int>,
