@@ -263,6 +263,19 @@ fn who_waits_to_receive_is_hardly_suspected() {
     }
 }
 
+/// `select { case tickets <- next: case <-stop: return }`: etcd's and Caddy's wait so for whoever comes.
+#[test]
+fn a_sender_that_can_be_told_to_stop_is_hardly_suspected() {
+    let both = [(0xa0, WaitKind::Chan), (0xb0, WaitKind::Chan)];
+    let links = |other| [(1, Waits("send"), 0xa0), (1, Waits(other), 0xb0)];
+    for (other, severity) in [("receive", Severity::Info), ("send", Severity::Warning)] {
+        let found = all(&Small::of(&both, &links(other)));
+        let severities: Vec<_> = found.iter().map(told).collect();
+        assert!(severities.contains(&("nobody-left", severity, vec![1])));
+        assert!(found.iter().all(|one| one.severity == severity), "{other}");
+    }
+}
+
 #[test]
 fn those_who_are_not_told_may_help() {
     let mut small = Small::of(&[(0xa0, WaitKind::Chan)], &[(1, Waits("send"), 0xa0)]);

@@ -1,10 +1,11 @@
 //! A channel or condition that nobody but those who wait on it has a pointer to on the stack. Who would send may still come by
 //! one from the heap, so of receivers, which mostly are idle workers, this is hardly a suspicion; whoever receives,
-//! in contrast, mostly stands and waits for it.
+//! in contrast, mostly stands and waits for it. A sender that would also receive can be told to stop: many that have something
+//! ready for whoever comes are written so.
 
 use std::collections::HashMap;
 
-use model::{Goid, Object, Stacks, WaitKind, intent};
+use model::{Goid, Goroutine, Object, Stacks, WaitKind, intent};
 
 use crate::finding::{Certainty, Finding, Severity};
 use crate::rules::finding;
@@ -51,7 +52,7 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
                 [] => return None,
             };
             let severity = match op {
-                "send" => Severity::Warning,
+                "send" if !would_receive(g) => Severity::Warning,
                 _ => Severity::Info,
             };
             let sentence = format!(
@@ -69,4 +70,13 @@ pub(super) fn find(world: &World<'_>) -> Vec<Finding> {
             })
         })
         .collect()
+}
+
+/// Whether one of the things that it waits for is to receive; from a nil channel it never will. Whoever writes to a pipe
+/// (`io/pipe.go`) would learn of its end, too, but has something for its reader, not for whoever comes.
+fn would_receive(g: &Goroutine) -> bool {
+    let mut all = g.waiting_on.iter().flat_map(|list| list.iter());
+    let mut names = g.frames.iter().map(|frame| &*frame.function.name);
+    all.any(|on| on.op.as_deref() == Some("receive") && on.addr.is_some())
+        && names.all(|name| name != "io.(*pipe).write")
 }

@@ -30,9 +30,9 @@ const MARGIN: usize = 3;
 const SINCE: usize = 7;
 /// Narrower than that, a function's name says too little.
 const FUNCTION: usize = 18;
-/// From this width on there is room for the creator, too; from the next one on for what it waits on, and so on.
-const WITH_CREATOR: usize = 42;
-const WITH_ON: usize = 58;
+/// From this width on there is room for what it waits on, too; from the next one on for the creator, and so on.
+const WITH_ON: usize = 42;
+const WITH_CREATOR: usize = 58;
 const WITH_LABELS: usize = 100;
 const WITH_THREAD: usize = 120;
 const THREAD: usize = 8;
@@ -71,12 +71,14 @@ impl Columns {
             columns.labels = rest / 5;
             rest -= columns.labels + 1;
         }
-        if rest >= WITH_ON {
-            columns.on = rest * 3 / 10;
+        let whole = rest;
+        // Each gets enough, or the function that matters gets it all.
+        if whole >= WITH_ON {
+            let share = if whole < WITH_CREATOR { 4 } else { 3 };
+            columns.on = whole * share / 10;
             rest -= columns.on + 1;
         }
-        // Both get enough, or the function that matters gets it all.
-        if rest >= WITH_CREATOR || columns.on > 0 {
+        if whole >= WITH_CREATOR {
             columns.created_by = (rest - 1) * 2 / 5;
             rest -= columns.created_by + 1;
         }
