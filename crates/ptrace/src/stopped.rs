@@ -79,6 +79,8 @@ struct Halted {
     monotonic_ns: Option<u64>,
     began: Instant,
     halting: Duration,
+    /// Whether the tracing thread goes before all that copy.
+    is_watched: bool,
 }
 
 /// What the tracing thread tells at its end.
@@ -106,9 +108,6 @@ impl<'p> Stopped<'p> {
             .spawn(move || job.run())
             .map_err(StopError::NoThread)?;
         let tracer = Tracer { resume, thread };
-        // Only now: while the target's threads come to a halt, and when they go on, they need the processors that an urgent tracing
-        // thread would keep from them.
-        let urgent = Urgent::new();
         let report = loop {
             match wait_for_report.recv_timeout(Self::REAP_INTERVAL) {
                 Ok(report) => break report,
@@ -118,13 +117,15 @@ impl<'p> Stopped<'p> {
         };
         match report {
             Ok(halted) => {
+                // Never before the thread that watches it.
+                let urgent = halted.is_watched.then(Urgent::to_copy);
                 let stopped = Stopped {
                     process,
                     halted,
                     tracer: Some(tracer),
                     let_go,
                     exclusive: PhantomData,
-                    urgent: Some(urgent),
+                    urgent,
                 };
                 stopped.check_program()?;
                 Ok(stopped)
@@ -302,19 +303,26 @@ impl Job {
         };
         let outcome = tracees.halt(&self.limits);
         let mut cut_short = false;
+        let mut watching = None;
         let mut failure = None;
         match outcome {
             Ok(()) => {
-                let halted = self.halted(&mut tracees);
+                // Not before: while the target's threads come to a halt, and when they go on, they need the processors that
+                // this thread would keep from them.
+                let urgent = Urgent::to_watch();
+                let halted = self.halted(&mut tracees, urgent.is_granted());
                 let end = halted.began + self.limits.max_pause;
                 let _ = self.report.send(Ok(halted));
                 let rest = end.saturating_duration_since(Instant::now());
                 cut_short = self.resume.recv_timeout(rest) == Err(RecvTimeoutError::Timeout);
                 self.let_go.store(true, Ordering::SeqCst);
+                // Those who copy may have all processors otherwise.
+                watching = Some(urgent).filter(|_| cut_short);
             }
             Err(error) => failure = Some(error),
         }
         let released = tracees.release();
+        drop(watching);
         if let Some(error) = failure {
             let _ = self.report.send(Err(error));
         }
@@ -325,7 +333,7 @@ impl Job {
         })
     }
 
-    fn halted(&self, tracees: &mut Tracees<'_>) -> Halted {
+    fn halted(&self, tracees: &mut Tracees<'_>, is_watched: bool) -> Halted {
         let monotonic_ns = self.process.monotonic_ns();
         let (threads, diagnostics) = tracees.report();
         Halted {
@@ -334,6 +342,7 @@ impl Job {
             monotonic_ns,
             began: tracees.began(),
             halting: tracees.began().elapsed(),
+            is_watched,
         }
     }
 }

@@ -146,20 +146,34 @@ pub(crate) struct Urgent {
 }
 
 impl Urgent {
-    pub(crate) fn new() -> Urgent {
+    /// For whoever copies.
+    pub(crate) fn to_copy() -> Urgent {
+        Urgent::new(1)
+    }
+
+    /// For whoever ends the stop in time, whatever those do who copy.
+    pub(crate) fn to_watch() -> Urgent {
+        Urgent::new(2)
+    }
+
+    fn new(priority: libc::c_int) -> Urgent {
         // SAFETY: the call takes a number; 0 stands for the calling thread.
         let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
-        // One that is urgent already stays as it is. Taking turns, so that the thread that ends the stop in time gets
-        // its own even on a single processor.
+        // One that is urgent already stays as it is.
         let ordinary = [libc::SCHED_OTHER, libc::SCHED_BATCH, libc::SCHED_IDLE];
         let before = ordinary
             .into_iter()
             .find(|&ordinary| libc::c_long::from(ordinary) == policy)
-            .filter(|_| set_policy(libc::SCHED_RR, 1).is_ok());
+            .filter(|_| set_policy(libc::SCHED_RR, priority).is_ok());
         Urgent {
             before,
             not_send: PhantomData,
         }
+    }
+
+    /// Whether it was permitted.
+    pub(crate) fn is_granted(&self) -> bool {
+        self.before.is_some()
     }
 }
 
@@ -204,10 +218,10 @@ mod tests {
     #[test]
     fn urgent_for_a_while() {
         let before = scheduling();
-        let urgent = Urgent::new();
-        let expected = match urgent.before {
-            Some(_) => (libc::SCHED_RR.to_string(), "1".to_owned()),
-            None => before.clone(),
+        let urgent = Urgent::to_copy();
+        let expected = match urgent.is_granted() {
+            true => (libc::SCHED_RR.to_string(), "1".to_owned()),
+            false => before.clone(),
         };
         assert_eq!(scheduling(), expected);
         assert_eq!(std::thread::spawn(scheduling).join().unwrap(), expected);

@@ -49,7 +49,11 @@ fn a_replaced_file_is_not_the_one_that_is_mapped() {
     let folder = std::env::temp_dir().join(format!("goinspect-maps-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let copy = folder.join("program");
-    std::fs::copy(env!("CARGO_BIN_EXE_ptrace-test-program"), &copy).unwrap();
+    // By a process of its own: what this one has open for writing, a child has for a moment that another test starts meanwhile,
+    // and a program that somebody has open for writing cannot be run (`ETXTBSY`).
+    let mut cp = std::process::Command::new("cp");
+    cp.arg(env!("CARGO_BIN_EXE_ptrace-test-program")).arg(&copy);
+    assert!(cp.status().unwrap().success());
     let program = Program::start_copy(&copy, &["threads", "2"]);
     std::fs::remove_file(&copy).unwrap();
     std::fs::write(&copy, b"something else").unwrap();

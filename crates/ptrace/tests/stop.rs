@@ -45,6 +45,36 @@ fn all_threads_stop_and_go_on() {
     program.expect_running(8);
 }
 
+/// The policy and priority of a thread of this process, as `/proc` has them (proc_pid_stat(5), fields 41 and 40).
+fn scheduling(task: &str) -> (u32, u32) {
+    let stat = std::fs::read_to_string(format!("/proc/{task}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let field = |n: usize| fields.split_whitespace().nth(n - 3).unwrap();
+    (field(41).parse().unwrap(), field(40).parse().unwrap())
+}
+
+/// Who reads goes before others, if that is permitted, but never before the thread that ends the stop in time; and
+/// only as long as it lasts.
+#[test]
+fn who_reads_never_goes_before_who_watches() {
+    const ROUND_ROBIN: u32 = 2;
+    let program = Program::start(&["threads", "3"]);
+    let mut process = program.open();
+    let before = scheduling("thread-self");
+    let stopped = process.stop(&patient()).unwrap();
+    let tracer = program.threads()[0].1;
+    let watches = scheduling(&format!("self/task/{tracer}"));
+    let reads = scheduling("thread-self");
+    if reads != before {
+        assert_eq!((reads.0, watches.0), (ROUND_ROBIN, ROUND_ROBIN));
+        assert!(watches.1 > reads.1, "{watches:?} watches, {reads:?} reads");
+    }
+    stopped.resume();
+    assert_eq!(scheduling("thread-self"), before);
+    drop(process.stop(&patient()).unwrap());
+    assert_eq!(scheduling("thread-self"), before);
+}
+
 #[test]
 fn dropping_resumes() {
     let program = Program::start(&["threads", "3"]);

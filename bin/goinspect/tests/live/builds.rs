@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::core::equals_the_crash_text;
 use crate::debug_file::tool;
+use crate::process::copy_program;
 use crate::run::snapshot;
 use crate::traceback::equals_its_own_text;
 use crate::zoo::equals_own_stacks;
@@ -146,8 +147,7 @@ pub fn without_sections(go: &Toolchain) -> Result<(), Failed> {
         // e_shoff; e_shnum and e_shstrndx.
         bytes[40..48].fill(0);
         bytes[60..64].fill(0);
-        fs::write(&bare, bytes)?;
-        fs::set_permissions(&bare, fs::Permissions::from_mode(0o755))?;
+        write_program(&bare, &bytes)?;
         equals_its_own_text(go, Program::start(&bare, mode.args())?)?;
         fs::remove_file(&bare)?;
     }
@@ -181,9 +181,15 @@ pub fn say_version(executable: &Path, own: &str, other: &str, copy: &Path) -> Re
     let header = find(&bytes, HEADER).unwrap();
     let at = header + find(&bytes[header..], own.as_bytes()).unwrap();
     bytes[at..at + own.len()].copy_from_slice(other.as_bytes());
-    fs::write(copy, bytes)?;
-    fs::set_permissions(copy, fs::Permissions::from_mode(0o755))?;
-    Ok(())
+    write_program(copy, &bytes)
+}
+
+/// Writes a program that is going to be run.
+fn write_program(at: &Path, bytes: &[u8]) -> Result<(), Failed> {
+    let written = at.with_extension("written");
+    fs::write(&written, bytes)?;
+    fs::set_permissions(&written, fs::Permissions::from_mode(0o755))?;
+    copy_program(&written, at)
 }
 
 fn compare(go: &Toolchain, mode: Mode, zoo: &Path) -> Result<(), Failed> {

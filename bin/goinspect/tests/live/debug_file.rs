@@ -25,8 +25,7 @@ pub fn split(go: &Toolchain, folder: &TempDir) -> Result<(PathBuf, PathBuf), Fai
     let (zoo, debug) = (folder.path().join("zoo"), folder.path().join("zoo.debug"));
     let whole = build(go, "zoo", &BuildOptions::default())?;
     tool("objcopy", &[Path::new("--only-keep-debug"), &whole, &debug])?;
-    fs::copy(&whole, &zoo)?;
-    tool("strip", &[&zoo])?;
+    tool("strip", &[Path::new("-o"), &zoo, &whole])?;
     Ok((zoo, debug))
 }
 

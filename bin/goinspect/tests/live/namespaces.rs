@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::debug_file::tool;
 use crate::permissions::says;
-use crate::process::{runs_freely, status, until};
+use crate::process::{copy_program, runs_freely, status, until};
 use crate::run::{GOINSPECT, fails_with, parse, snapshot};
 use crate::zoo::equals_own_stacks_in;
 
@@ -52,7 +52,7 @@ impl Container {
         for folder in ["srv", "tmp", "proc", "host"] {
             fs::create_dir(path.join(folder))?;
         }
-        fs::copy(executable, below(path, EXE))?;
+        copy_program(executable, &below(path, EXE))?;
         // A container's root directory is the root of a mount.
         let script = format!(
             "set -e; cd {0}; mount --bind . .; cd {0}; mount -t proc proc proc; \

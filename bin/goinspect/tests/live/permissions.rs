@@ -15,6 +15,7 @@ use nix::libc;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use tempfile::TempDir;
 
+use crate::process::copy_program;
 use crate::run::{GOINSPECT, fails_with, parse};
 use crate::zoo::equals_own_stacks_in;
 
@@ -60,10 +61,10 @@ impl Open {
         let folder = tempfile::tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let open = Open { folder };
-        fs::copy(GOINSPECT, open.path("goinspect"))?;
-        fs::copy(
-            build(go, "zoo", &BuildOptions::default())?,
-            open.path("zoo"),
+        copy_program(Path::new(GOINSPECT), &open.path("goinspect"))?;
+        copy_program(
+            &build(go, "zoo", &BuildOptions::default())?,
+            &open.path("zoo"),
         )?;
         Ok(open)
     }

@@ -6,7 +6,15 @@ use std::process::{Command, Stdio};
 
 use fixtures::trials::Failed;
 
+use crate::debug_file::tool;
+
 pub use fixtures::process::{runs_freely, status, tracer, until};
+
+/// Copies a program that is going to be run. By a process of its own: what this one has open for writing, any child has for a
+/// moment that another test starts meanwhile, and a program that somebody has open for writing cannot be run (`ETXTBSY`).
+pub fn copy_program(from: &Path, to: &Path) -> Result<(), Failed> {
+    tool("cp", &[from, to])
+}
 
 /// Whether this is not root: only root can become somebody else.
 pub fn not_root() -> Option<String> {

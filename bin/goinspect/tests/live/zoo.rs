@@ -7,7 +7,7 @@ use fixtures::{BuildOptions, Program, Toolchain, build};
 use report::traceback::{Block, Line};
 use serde_json::Value;
 
-use crate::process::{runs_freely, until};
+use crate::process::{copy_program, runs_freely, until};
 use crate::run::{goinspect, snapshot};
 use crate::traceback::read_back;
 
@@ -42,7 +42,7 @@ pub fn across_c(go: &Toolchain) -> Result<(), Failed> {
 pub fn replaced_executable(go: &Toolchain) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("zoo");
-    std::fs::copy(build(go, "zoo", &BuildOptions::default())?, &path)?;
+    copy_program(&build(go, "zoo", &BuildOptions::default())?, &path)?;
     let zoo = Program::start(&path, &[])?;
     std::fs::remove_file(&path)?;
     std::fs::copy(build(go, "churn", &BuildOptions::default())?, &path)?;
