@@ -236,13 +236,9 @@ pub fn is_possible(snapshot: &Snapshot, since_126: bool) {
     let running = snapshot.goroutines.iter();
     for g in running.filter(|g| g.status == Status::Running) {
         // Since Go 1.26 a goroutine that comes back from a system call runs before it has a P again
-        // (`exitsyscall`, also of a call from C); and one that goes into one may give it away before (`entersyscallHandleGCWait`).
-        let in_between = |name: &str| {
-            ["syscall", "cgocall"]
-                .iter()
-                .any(|part| name.contains(part))
-                && name.starts_with("runtime.")
-        };
+        // (`exitsyscall`, also of a call from C); and one that goes into one may give it away before
+        // (`entersyscallHandleGCWait`, on the system stack: its own begins where the call is made, as `reentersyscall` has saved it).
+        let in_between = |name: &str| name.contains("yscall") || name.contains("cgocall");
         let is_between = g
             .frames
             .iter()
