@@ -206,30 +206,6 @@ mod tests {
 
     use super::*;
 
-    /// The policy and priority of the calling thread, as `/proc` has them (proc_pid_stat(5), fields 40 and 41).
-    fn scheduling() -> (String, String) {
-        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-        let (_, fields) = stat.rsplit_once(')').unwrap();
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        (fields[38].to_owned(), fields[37].to_owned())
-    }
-
-    /// Who may be urgent is, with all threads started meanwhile, and is not any more afterwards.
-    #[test]
-    fn urgent_for_a_while() {
-        let before = scheduling();
-        let urgent = Urgent::to_copy();
-        let expected = match urgent.is_granted() {
-            true => (libc::SCHED_RR.to_string(), "1".to_owned()),
-            false => before.clone(),
-        };
-        assert_eq!(scheduling(), expected);
-        assert_eq!(std::thread::spawn(scheduling).join().unwrap(), expected);
-        drop(urgent);
-        assert_eq!(scheduling(), before);
-        assert_eq!(std::thread::spawn(scheduling).join().unwrap(), before);
-    }
-
     /// What takes note of ends takes no stop, and so no signal that a thread stopped for.
     #[test]
     fn reaping_leaves_stops_alone() {
